@@ -1,0 +1,1 @@
+"""Questions put to a box, one file a kind; the folder's listing is the registry."""

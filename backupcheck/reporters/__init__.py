@@ -1,0 +1,1 @@
+"""A run as text, one file a format; the folder's listing is the registry."""

@@ -1,0 +1,207 @@
+"""The only words that leave the engine: Outcome, Finding, CheckResult, Proof, Run.
+
+Everything here is frozen and plain, so that it can be pickled, kept, rendered and compared. What a report
+counts is counted here, once. Texts that come from restored data are made printable and bounded when a
+`Finding` is made, so that no report can be forged by a file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
+
+from backupcheck.errors import BackupcheckError
+
+LONGEST_TEXT = 1000
+
+
+class Outcome(StrEnum):
+    """What became of a question, from the best to the worst."""
+
+    PASS = "pass"
+    """Looked, and it is as it must be."""
+    SKIP = "skip"
+    """Not asked, and said so."""
+    WARN = "warn"
+    """Looked, and a person should know; the backup is good all the same."""
+    ERROR = "error"
+    """Could not look: says nothing about the backup, neither good nor bad."""
+    FAIL = "fail"
+    """Looked, and the backup is bad."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the best; the worst of several decides."""
+        return list(Outcome).index(self)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of several together: nothing at all is an ERROR, for nothing was looked at."""
+    return max(outcomes, key=lambda outcome: outcome.rank, default=Outcome.ERROR)
+
+
+def printable(text: str) -> str:
+    r"""`text` with every control, unassigned or half character escaped (`\n`, `\x1b`, `\udc80`), and bounded."""
+    kept = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
+    if kept.isprintable():
+        return kept
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for letter in kept
+    )
+
+
+def _printable_if_text(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_printable_if_text)]
+Scalar = Annotated[str | int | float | bool | None, BeforeValidator(_printable_if_text)]
+
+
+class Record(BaseModel):
+    """What all records share: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Finding(Record):
+    """One answer. The `id` names the fault that was looked for; PASS says that it is not there.
+
+    `subject` is what was looked at (a path, a table, a certificate's name); `expected` and `actual` are
+    short values for people; `message` is one sentence, `advice` what to do about it.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
+    outcome: Outcome
+    subject: Text
+    expected: Scalar = None
+    actual: Scalar = None
+    message: Text
+    advice: Text = ""
+
+
+class CheckResult(Record):
+    """One check's findings. `seconds` is wall time for looking and judging."""
+
+    kind: str
+    name: Text
+    findings: tuple[Finding, ...]
+    seconds: float = 0.0
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outcome(self) -> Outcome:
+        """The worst finding; skipped questions do not count beside answered ones, and alone they are SKIP."""
+        return worst(
+            [finding.outcome for finding in self.findings if finding.outcome is not Outcome.SKIP]
+            or [finding.outcome for finding in self.findings]
+        )
+
+
+def check_result(kind: str, name: str, findings: Iterable[Finding], seconds: float = 0.0) -> CheckResult:
+    """A check's result; one that compared nothing becomes an ERROR with a finding that says so."""
+    found = tuple(findings)
+    if all(finding.outcome is Outcome.SKIP for finding in found):
+        nothing = Finding(
+            id="check.compared-nothing",
+            outcome=Outcome.ERROR,
+            subject=name,
+            expected="at least one comparison",
+            actual=f"{len(found)} skipped" if found else "none",
+            message="the check compared nothing, so it proves nothing",
+            advice="give the check something to compare, or make available what it needs",
+        )
+        found = (*found, nothing)
+    return CheckResult(kind=kind, name=name, findings=found, seconds=seconds)
+
+
+def finding_of(error: BackupcheckError, subject: str) -> Finding:
+    """An error as a finding: FAIL for a bad backup, ERROR for whatever could not be looked at."""
+    return Finding(
+        id=error.id,
+        outcome=Outcome.FAIL if error.exit_status == 1 else Outcome.ERROR,
+        subject=subject,
+        message=error.message,
+        advice=error.advice,
+    )
+
+
+class Proof(Record):
+    """The verdict on one service of one snapshot.
+
+    `seconds` maps each step (restore, box, checks) to wall time. `snapshot` is restic's full id, or None where
+    none was found.
+    """
+
+    service: str
+    about: Text = ""
+    snapshot: str | None = None
+    snapshot_time: datetime | None = None
+    engine: str | None = None
+    isolation: Text = ""
+    seconds: dict[str, float] = Field(default_factory=dict)
+    files: int | None = None
+    bytes: int | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outcome(self) -> Outcome:
+        """The worst check; a check that was skipped, like no check at all, is an ERROR: never green."""
+        outcome = worst(check.outcome for check in self.checks)
+        skipped = any(check.outcome is Outcome.SKIP for check in self.checks)
+        return worst([outcome, Outcome.ERROR]) if skipped else outcome
+
+    @property
+    def troubles(self) -> tuple[Finding, ...]:
+        """The findings that make it red, the worst first."""
+        red = [
+            finding
+            for check in self.checks
+            for finding in check.findings
+            if finding.outcome in (Outcome.FAIL, Outcome.ERROR)
+        ]
+        return tuple(sorted(red, key=lambda finding: -finding.outcome.rank))
+
+    @property
+    def comparisons(self) -> int:
+        """How many questions were answered."""
+        return sum(finding.outcome is not Outcome.SKIP for check in self.checks for finding in check.findings)
+
+
+class Run(Record):
+    """One drill of a site: all that the reports, the exit status and the history are made of."""
+
+    run_id: str
+    site: str
+    started: datetime
+    finished: datetime
+    version: str
+    repository: Text = ""
+    tools: dict[str, str] = Field(default_factory=dict)
+    not_exercised: tuple[Text, ...] = ()
+    interrupted: bool = False
+    services: tuple[Proof, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def exit_status(self) -> int:
+        """0 proven, 1 a backup is bad, 2 could not verify (also: nothing to verify), 130 interrupted."""
+        if self.interrupted:
+            return 130
+        return {Outcome.FAIL: 1, Outcome.ERROR: 2}.get(self.outcome, 0)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst proof; a run without services is an ERROR."""
+        outcome = worst(proof.outcome for proof in self.services)
+        return worst([outcome, Outcome.ERROR]) if outcome is Outcome.SKIP or self.interrupted else outcome
+
+    def count(self, outcome: Outcome) -> int:
+        """How many services ended so."""
+        return sum(proof.outcome is outcome for proof in self.services)

@@ -1,0 +1,1 @@
+"""Disposable places to restore into, one file an engine; the folder's listing is the registry."""

@@ -1,0 +1,300 @@
+"""The things that vary, and how a kind of each is found: read this first.
+
+A *seam* is a place where variants plug in: a check, a capture, a scratch engine, a reporter. A *kind* is one
+variant: one pydantic model in one file of the seam's folder. Its fields are the YAML keys, its annotations and
+defaults the schema, its docstring (with an example) the manual page. The folder's listing is the registry;
+installed packages add kinds through the entry point group of the seam's name. No list of kinds exists.
+
+One word in five places: the module `sqlite.py`, the kind and spec key `sqlite`, the class `Sqlite`, the test
+`test_sqlite.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import IO, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from backupcheck.errors import UsageError
+from backupcheck.proc import Completed, Started
+from backupcheck.result import Finding, Run
+from backupcheck.tree import Tree
+
+
+class Kind(BaseModel):
+    """One variant of a seam. Frozen; unknown keys and coerced types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def kind(cls) -> str:
+        """The word that a spec uses for it: the name of its module."""
+        return cls.__module__.rpartition(".")[2]
+
+
+class Facts(BaseModel):
+    """What a check saw: plain, frozen values that can be kept and judged again later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a judgement is made, and of a snapshot of when; both with a time zone."""
+
+    now: datetime
+    snapshot: datetime
+
+
+class Box(ABC):
+    """A scratch place with one service restored into it, at the paths it came from.
+
+    `tree` is the restored data as this machine sees it; nothing may write there. `work` is a folder of this
+    machine that the box sees as `work_inside`, empty at first, for sockets and copies; both sides may write.
+    `python` is the interpreter inside. `isolated` says whether there is no way out to any network. All
+    commands run as an unprivileged user unless `root` is asked for, see no environment of this machine's, and
+    are gone with the box.
+    """
+
+    service: str
+    engine: str
+    image: str
+    tree: Tree
+    work: Path
+    work_inside: str
+    python: str
+    isolated: bool
+
+    @abstractmethod
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        timeout: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        root: bool = False,
+        accept: frozenset[int] = frozenset({0}),
+        stdout: IO[bytes] | None = None,
+    ) -> Completed:
+        """Run a program of the box's image to its end; raises as `proc.run`. A missing program raises
+        `ToolMissing`."""
+
+    @abstractmethod
+    def started(
+        self,
+        argv: tuple[str, ...],
+        *,
+        env: Mapping[str, str] | None = None,
+        root: bool = False,
+        stdin: int | IO[bytes] = -3,
+        stdout: int | IO[bytes] = -3,
+    ) -> contextlib.AbstractContextManager[Started]:
+        """A program of the box's image that runs beside the caller; ended at the block's end."""
+
+    @abstractmethod
+    def find_program(self, *names: str) -> str | None:
+        """The path inside the box of the first of these programs that is there, else None. Names may be
+        absolute patterns such as `/usr/lib/postgresql/*/bin/initdb` (the highest version wins)."""
+
+
+@dataclass(frozen=True)
+class BoxRequest:
+    """What an engine is asked for: the restored tree, where its scratch may lie, and what is wanted inside.
+
+    `paths` are the absolute paths that the spec declares (folders or files); they appear in the box at their
+    places, read-only. Limits: `memory` in bytes, `processes` a count, `disk` in bytes for what the box writes.
+    """
+
+    service: str
+    tree: Tree
+    folder: Path
+    paths: tuple[str, ...]
+    image: str = "base"
+    memory: int = 2 * 2**30
+    processes: int = 512
+    disk: int = 8 * 2**30
+
+
+class Engine(Kind, ABC):
+    """A way to make boxes, one file in `scratch/`.
+
+    `rank` orders the choice where nobody chose: the highest that works here. `why_not` must be cheap.
+    """
+
+    rank: ClassVar[int] = 0
+
+    @abstractmethod
+    def why_not(self) -> str | None:
+        """One sentence on why it cannot work on this machine, or None if it can."""
+
+    @abstractmethod
+    def prepare(self, images: frozenset[str]) -> None:
+        """Have these images ready; may take minutes the first time. Raises `ScratchError`."""
+
+    @abstractmethod
+    def open(self, request: BoxRequest) -> contextlib.AbstractContextManager[Box]:
+        """A box that lives as long as the block. Raises `ScratchError`. Leaving the block, by whatever way,
+        ends all that runs in it and removes all that it wrote; leaving may happen twice."""
+
+    @abstractmethod
+    def sweep(self, folder: Path) -> int:
+        """Remove what a killed run left below a scratch folder; the number of boxes removed."""
+
+    @abstractmethod
+    def not_exercised(self) -> tuple[str, ...]:
+        """What a drill in these boxes does not show, a sentence each; for the report."""
+
+
+FactsT = TypeVar("FactsT", bound=Facts)
+
+
+class Check(Kind, ABC, Generic[FactsT]):
+    """A question put to a box, one file in `checks/`.
+
+    First `observe` looks and brings back facts, then `judge` compares them with what the fields expect. What
+    was observed is kept and can be judged again against tomorrow's clock. Neither may write to the restored
+    tree. `observe` reports damage that it meets as facts; it raises a `BackupcheckError` only when it could not
+    look. A judgement of nothing is an error: yield at least one finding for each thing compared.
+    """
+
+    name: str | None = None
+    """What the check is called in reports; the kind and its subject where it is not given."""
+
+    @abstractmethod
+    def observe(self, box: Box) -> FactsT:
+        """Look; may take minutes; every program is bounded by a time limit."""
+
+    @abstractmethod
+    def judge(self, facts: FactsT, moment: Moment) -> Iterator[Finding]:
+        """Compare; pure, quick, the same answer for the same facts and moment."""
+
+    @abstractmethod
+    def subject(self) -> str:
+        """What it looks at, in a few words: a path, a glob, a database."""
+
+    def needs(self) -> str | None:
+        """The image that the box must have for it, such as `postgres`; None for any."""
+        return None
+
+    @property
+    def title(self) -> str:
+        """Its name in reports."""
+        return self.name or " ".join(part for part in (self.kind(), self.subject()) if part)
+
+
+class Source(ABC):
+    """A machine that a service runs on; captures reach it through this.
+
+    `root` is the folder there below which the declared paths lie (`/` as a rule).
+    """
+
+    name: str
+    root: str
+
+    @abstractmethod
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        timeout: float,
+        stdin: bytes = b"",
+        accept: frozenset[int] = frozenset({0}),
+        stdout: IO[bytes] | None = None,
+        secrets: tuple[str, ...] = (),
+    ) -> Completed:
+        """Run a program there, each word quoted; raises `PullError` with the failure's own id, or
+        `ToolFailed` when the program itself ended with a status outside `accept`."""
+
+
+class CaptureReport(Facts):
+    """What a capture brought: the absolute path (in the source's terms) and size in bytes of its file."""
+
+    kind: str
+    path: str
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+
+class Capture(Kind, ABC):
+    """A consistent copy taken at the source, one file in `capture/`.
+
+    It is published by rename, only when it is whole: until then the old copy stays. Raises `PullError` with an
+    id of its own for each way to fail.
+    """
+
+    @abstractmethod
+    def provides(self) -> tuple[str, ...]:
+        """The absolute paths that it writes into the mirror; the pull of files leaves them alone."""
+
+    def replaces(self) -> tuple[str, ...]:
+        """Further paths at the source that must not be pulled beside it, such as a live `-wal`."""
+        return ()
+
+    @abstractmethod
+    def take(self, source: Source, folder: Path) -> CaptureReport:
+        """Take it from `source` into the service's mirror folder, below which absolute paths are kept."""
+
+
+class Reporter(Kind, ABC):
+    """A Run as text, one file in `reporters/`. Pure: the same run gives the same bytes."""
+
+    file_name: ClassVar[str]
+
+    @abstractmethod
+    def render(self, run: Run) -> str:
+        """The whole report; every name in it is printable already, and is escaped for the format."""
+
+
+KindT = TypeVar("KindT", bound=Kind, covariant=True)
+
+
+@dataclass(frozen=True)
+class Seam(Generic[KindT]):
+    """A place where kinds plug in: a folder of this package, and the entry point group of the same name."""
+
+    name: str
+    package: str
+
+    @cached_property
+    def kinds(self) -> Mapping[str, type[KindT]]:
+        """Every kind by its word, in alphabetical order; loads them all."""
+        found = {name: self._own(name) for name in self._listing()}
+        for point in entry_points(group=self.package):
+            found.setdefault(point.name, point.load())
+        return dict(sorted(found.items()))
+
+    def kind(self, name: str) -> type[KindT]:
+        """One kind. Raises `UsageError` for a word that is none."""
+        try:
+            return self.kinds[name]
+        except KeyError:
+            known = ", ".join(self.kinds)
+            raise UsageError(f"there is no {self.name} kind {name!r}; there are {known}") from None
+
+    def _listing(self) -> list[str]:
+        folder = importlib.import_module(self.package)
+        return [module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_"]
+
+    def _own(self, name: str) -> type[KindT]:
+        module = importlib.import_module(f"{self.package}.{name}")
+        class_name = "".join(word.capitalize() for word in name.split("_"))
+        kind: type[KindT] = getattr(module, class_name)
+        return kind
+
+
+CHECKS: Seam[Check[Facts]] = Seam("check", "backupcheck.checks")
+CAPTURES: Seam[Capture] = Seam("capture", "backupcheck.capture")
+ENGINES: Seam[Engine] = Seam("engine", "backupcheck.scratch")
+REPORTERS: Seam[Reporter] = Seam("reporter", "backupcheck.reporters")
+SEAMS = (CHECKS, CAPTURES, ENGINES, REPORTERS)
