@@ -12,34 +12,20 @@ One word in five places: the module `sqlite.py`, the kind and spec key `sqlite`,
 from __future__ import annotations
 
 import contextlib
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from backupcheck.errors import UsageError
 from backupcheck.proc import Completed, Started
+from backupcheck.registry import Kind as Kind
+from backupcheck.registry import Seam as Seam
 from backupcheck.result import Finding, Run
 from backupcheck.tree import Tree
-
-
-class Kind(BaseModel):
-    """One variant of a seam. Frozen; unknown keys and coerced types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @classmethod
-    def kind(cls) -> str:
-        """The word that a spec uses for it: the name of its module."""
-        return cls.__module__.rpartition(".")[2]
 
 
 class Facts(BaseModel):
@@ -168,8 +154,9 @@ class Check(Kind, ABC, Generic[FactsT]):
     look. A judgement of nothing is an error: yield at least one finding for each thing compared.
     """
 
-    name: str | None = None
-    """What the check is called in reports; the kind and its subject where it is not given."""
+    name: str | None = Field(
+        None, description="what the check is called in reports; by default its kind and what it looks at"
+    )
 
     @abstractmethod
     def observe(self, box: Box) -> FactsT:
@@ -254,43 +241,6 @@ class Reporter(Kind, ABC):
     @abstractmethod
     def render(self, run: Run) -> str:
         """The whole report; every name in it is printable already, and is escaped for the format."""
-
-
-KindT = TypeVar("KindT", bound=Kind, covariant=True)
-
-
-@dataclass(frozen=True)
-class Seam(Generic[KindT]):
-    """A place where kinds plug in: a folder of this package, and the entry point group of the same name."""
-
-    name: str
-    package: str
-
-    @cached_property
-    def kinds(self) -> Mapping[str, type[KindT]]:
-        """Every kind by its word, in alphabetical order; loads them all."""
-        found = {name: self._own(name) for name in self._listing()}
-        for point in entry_points(group=self.package):
-            found.setdefault(point.name, point.load())
-        return dict(sorted(found.items()))
-
-    def kind(self, name: str) -> type[KindT]:
-        """One kind. Raises `UsageError` for a word that is none."""
-        try:
-            return self.kinds[name]
-        except KeyError:
-            known = ", ".join(self.kinds)
-            raise UsageError(f"there is no {self.name} kind {name!r}; there are {known}") from None
-
-    def _listing(self) -> list[str]:
-        folder = importlib.import_module(self.package)
-        return [module.name for module in pkgutil.iter_modules(folder.__path__) if module.name[0] != "_"]
-
-    def _own(self, name: str) -> type[KindT]:
-        module = importlib.import_module(f"{self.package}.{name}")
-        class_name = "".join(word.capitalize() for word in name.split("_"))
-        kind: type[KindT] = getattr(module, class_name)
-        return kind
 
 
 CHECKS: Seam[Check[Facts]] = Seam("check", "backupcheck.checks")
