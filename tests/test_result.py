@@ -1,0 +1,202 @@
+"""What leaves the engine: outcomes add up to the worst, nothing is never green, texts cannot forge."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from backupcheck.errors import BackupcheckError, BadBackup, ScratchError
+from backupcheck.result import (
+    CheckResult,
+    Finding,
+    Outcome,
+    Proof,
+    Run,
+    check_result,
+    finding_of,
+    printable,
+    worst,
+)
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def _finding(outcome: Outcome, id: str = "files.missing") -> Finding:
+    return Finding(id=id, outcome=outcome, subject="/a", message="said")
+
+
+def _check(*outcomes: Outcome) -> CheckResult:
+    return CheckResult(kind="files", name="files", findings=tuple(map(_finding, outcomes)))
+
+
+def _run(*proofs: Proof, interrupted: bool = False) -> Run:
+    return Run(
+        run_id="r", site="s", started=NOW, finished=NOW, version="1", services=proofs, interrupted=interrupted
+    )
+
+
+def _proof(*checks: CheckResult) -> Proof:
+    return Proof(service="mealie", checks=checks)
+
+
+def test_outcomes_are_ordered_from_the_best_to_the_worst() -> None:
+    assert sorted(Outcome, key=lambda outcome: outcome.rank) == [
+        Outcome.PASS,
+        Outcome.SKIP,
+        Outcome.WARN,
+        Outcome.ERROR,
+        Outcome.FAIL,
+    ]
+
+
+def test_the_worst_of_nothing_is_an_error() -> None:
+    assert worst([]) is Outcome.ERROR
+
+
+@given(st.lists(st.sampled_from(Outcome), min_size=1))
+def test_the_worst_does_not_depend_on_the_order(outcomes: list[Outcome]) -> None:
+    assert worst(outcomes) is worst(reversed(outcomes))
+    assert worst(outcomes).rank >= max(outcome.rank for outcome in outcomes)
+
+
+def test_skipped_questions_do_not_count_beside_answered_ones() -> None:
+    assert _check(Outcome.PASS, Outcome.SKIP).outcome is Outcome.PASS
+    assert _check(Outcome.SKIP).outcome is Outcome.SKIP
+    assert _check().outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize("outcomes", [(), (Outcome.SKIP,), (Outcome.SKIP, Outcome.SKIP)])
+def test_a_check_that_compared_nothing_is_an_error_that_says_so(outcomes: tuple[Outcome, ...]) -> None:
+    result = check_result("files", "files", map(_finding, outcomes))
+
+    assert result.outcome is Outcome.ERROR
+    assert result.findings[-1].id == "check.compared-nothing"
+
+
+def test_a_check_that_compared_something_is_left_as_it_is() -> None:
+    result = check_result("files", "files", [_finding(Outcome.WARN)])
+
+    assert (result.outcome, len(result.findings)) == (Outcome.WARN, 1)
+
+
+def test_a_bad_backup_fails_and_what_could_not_be_looked_at_is_an_error() -> None:
+    assert finding_of(BadBackup("bad", advice="do"), "/a").outcome is Outcome.FAIL
+    assert finding_of(ScratchError("no box"), "/a").outcome is Outcome.ERROR
+    assert finding_of(BackupcheckError("odd"), "/a").id == "unknown"
+
+
+def test_a_proof_is_its_worst_check() -> None:
+    assert _proof(_check(Outcome.PASS), _check(Outcome.FAIL)).outcome is Outcome.FAIL
+    assert _proof(_check(Outcome.PASS)).outcome is Outcome.PASS
+
+
+def test_a_proof_without_checks_or_with_a_skipped_one_is_never_green() -> None:
+    assert _proof().outcome is Outcome.ERROR
+    assert _proof(_check(Outcome.PASS), _check(Outcome.SKIP)).outcome is Outcome.ERROR
+    assert _proof(_check(Outcome.FAIL), _check(Outcome.SKIP)).outcome is Outcome.FAIL
+
+
+def test_troubles_come_with_the_worst_first() -> None:
+    proof = _proof(_check(Outcome.ERROR, Outcome.PASS), _check(Outcome.FAIL))
+
+    assert [finding.outcome for finding in proof.troubles] == [Outcome.FAIL, Outcome.ERROR]
+    assert proof.comparisons == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(Outcome.PASS, 0), (Outcome.WARN, 0), (Outcome.FAIL, 1), (Outcome.ERROR, 2), (Outcome.SKIP, 2)],
+)
+def test_exit_status_of_a_run_with_one_check(outcome: Outcome, status: int) -> None:
+    assert _run(_proof(_check(outcome))).exit_status == status
+
+
+def test_a_failure_outranks_an_error_in_the_exit_status() -> None:
+    proofs = [_proof(_check(outcome)) for outcome in (Outcome.ERROR, Outcome.FAIL, Outcome.PASS)]
+
+    assert {_run(*order).exit_status for order in itertools.permutations(proofs)} == {1}
+
+
+def test_a_run_of_nothing_could_not_verify() -> None:
+    assert _run().exit_status == 2
+
+
+def test_an_interrupted_run_is_130_and_not_green() -> None:
+    run = _run(_proof(_check(Outcome.PASS)), interrupted=True)
+
+    assert (run.exit_status, run.outcome) == (130, Outcome.ERROR)
+
+
+def test_counts_services_by_outcome() -> None:
+    run = _run(_proof(_check(Outcome.PASS)), _proof(_check(Outcome.FAIL)), _proof())
+
+    assert [run.count(outcome) for outcome in (Outcome.PASS, Outcome.FAIL, Outcome.ERROR)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain é 漢 🎉", "plain é 漢 🎉"),
+        ("a\nb", r"a\nb"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("bad\udcff", r"bad\udcff"),
+        ("right\u202eleft", r"right\u202eleft"),
+        ("nul\0", r"nul\x00"),
+    ],
+)
+def test_texts_are_made_printable(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=50))
+def test_a_printable_text_stays_as_it_is_and_can_be_encoded(text: str) -> None:
+    once = printable(text)
+
+    assert once.isprintable()
+    assert printable(once) == once
+    once.encode()
+
+
+def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
+    assert printable("x" * 5000).endswith("… (5000 characters)")
+    assert len(printable("x" * 5000)) < 1100
+
+
+def test_a_findings_texts_are_made_printable_in_every_field() -> None:
+    finding = Finding(
+        id="files.missing",
+        outcome=Outcome.FAIL,
+        subject="\n",
+        expected="\n",
+        actual="\n",
+        message="\n",
+        advice="\n",
+    )
+
+    assert {finding.subject, finding.expected, finding.actual, finding.message, finding.advice} == {r"\n"}
+
+
+@pytest.mark.parametrize("id", ["", "Files.missing", "files.", "files missing", "files.missing\n", "a..b"])
+def test_an_id_that_is_no_stable_word_is_refused(id: str) -> None:
+    with pytest.raises(ValidationError):
+        _finding(Outcome.PASS, id)
+
+
+def test_records_are_frozen_and_know_no_other_fields() -> None:
+    finding = _finding(Outcome.PASS)
+
+    with pytest.raises(ValidationError):
+        finding.id = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Finding.model_validate({**finding.model_dump(), "extra": 1})
+
+
+def test_a_run_comes_back_from_json_with_what_was_counted() -> None:
+    run = _run(_proof(_check(Outcome.FAIL)))
+
+    assert '"exit_status":1' in run.model_dump_json()
