@@ -1,0 +1,1 @@
+"""The lab: seven disposable containers that look, to a backup, like the services of a homelab."""

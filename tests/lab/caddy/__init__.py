@@ -1,0 +1,1 @@
+"""The files of the caddy container: the guarded Caddy, and the certificate authority that it asks."""

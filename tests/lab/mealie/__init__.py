@@ -1,0 +1,1 @@
+"""Mealie's data, generated from a seed: rows for a real Postgres server, and the files that belong to them."""
