@@ -1,0 +1,272 @@
+"""The run as a person sees it in a terminal, or a cron mail reads it: progress, verdict, what to do.
+
+On a terminal each service has a line while it works, and at the end a table and the troubles with advice.
+Anywhere else (a pipe, a log, a mail) there are only plain lines, one a service as soon as its proof is there,
+in a form that does not change:
+
+    ok mealie 9 checks 1.2 s
+    FAIL vault couchdb.shard-missing /opt/couchdb/data/shards/…: the file was not restored (and 2 more)
+
+Colours follow NO_COLOR, FORCE_COLOR and TERM as rich reads them. Characters that the output's encoding does
+not have are written as escapes.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.console import Group as RichGroup
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from backupcheck.result import Finding, Outcome, Proof, Run
+from backupcheck.troubles import TroubleGroup, grouped, proof_silences, troubles, warnings
+from backupcheck.wording import (
+    EXIT_STATUS,
+    OF_A_SERVICE,
+    age_text,
+    check_counts,
+    kept_printable,
+    seconds_text,
+    value_text,
+    verdict,
+)
+
+NARROW = 90
+"""Below this many columns the table leaves out what the page has."""
+STYLE = {
+    Outcome.PASS: "green",
+    Outcome.SKIP: "dim",
+    Outcome.WARN: "yellow",
+    Outcome.ERROR: "bold magenta",
+    Outcome.FAIL: "bold red",
+}
+MARK = {Outcome.PASS: "✓", Outcome.SKIP: "-", Outcome.WARN: "!", Outcome.ERROR: "?", Outcome.FAIL: "✗"}
+ASCII = str.maketrans({"✓": "+", "✗": "x", "→": "->", "–": "-", "…": "..."})
+LEAD = {
+    Outcome.PASS: "ok",
+    Outcome.SKIP: "SKIP",
+    Outcome.WARN: "WARN",
+    Outcome.ERROR: "ERROR",
+    Outcome.FAIL: "FAIL",
+}
+
+
+@dataclass
+class _Working:
+    """A service that is being worked on: the stage, what it is doing, and since when (monotonic seconds)."""
+
+    stage: str
+    text: str
+    since: float = field(default_factory=time.monotonic)
+
+
+class Face:
+    """Shows a run while it goes on and when it has ended; safe to call from several threads.
+
+    The lock guards what is known; with a live display nothing is printed while it is held, for the display's own
+    thread takes rich's lock first and this one second.
+
+    As a context manager it starts and stops the live display; proofs that no `finished` followed (the run
+    broke off) are then still said. Without `console`, standard output is used.
+    """
+
+    def __init__(self, console: Console | None = None, verbose: bool = False) -> None:
+        # the very stream of now: while tests run, pytest puts another in its place
+        self._console = console or Console(
+            file=sys.stdout, force_interactive=None if sys.stdout.isatty() else False
+        )
+        self._verbose = verbose
+        self._lock = threading.RLock()
+        self._working: dict[str, _Working] = {}
+        self._proofs: dict[str, Proof] = {}
+        self._said: set[str] = set()
+        self._spinner = Spinner("dots" if self._console.encoding.startswith("utf") else "line")
+        self._live: Live | None = None
+        if self._console.is_interactive:
+            self._live = Live(
+                console=self._console, get_renderable=self._picture, transient=True, refresh_per_second=8
+            )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        with self._lock:
+            self._say_proofs(self._proofs.values())
+
+    def stage(self, name: str, service: str, text: str) -> None:
+        """A service is at a stage (`restore`, `ask`, …) and does `text` (`3 of 9`); plain output is silent about
+        it unless it is verbose."""
+        with self._lock:
+            known = self._working.get(service)
+            self._working[service] = _Working(name, text, known.since) if known else _Working(name, text)
+            if self._verbose and not self._live:
+                self._line(f".. {service} {name} {text}")
+
+    def proof(self, proof: Proof) -> None:
+        """A service is done."""
+        with self._lock:
+            self._working.pop(proof.service, None)
+            self._proofs[proof.service] = proof
+            if not self._live:
+                self._say_proofs((proof,))
+
+    def note(self, text: str, *, detail: bool = False) -> None:
+        """Something that a person should read at once; a detail is shown only where it is verbose."""
+        if self._verbose or not detail:
+            self._line(text, "dim" if detail else "")
+
+    def finished(self, run: Run, report: Path | None) -> None:
+        """The run is over: its table (on a terminal), its troubles with advice, and last the verdict."""
+        self._stop()
+        groups = (*grouped(troubles(run)), *grouped(warnings(run)))
+        with self._lock:
+            if self._live:
+                self._said |= {proof.service for proof in run.services}
+                self._console.print(self._table(run))
+                for group in groups:
+                    self._console.print(RichGroup(Text(), *self._block(group)), highlight=False)
+                self._console.print()
+            else:
+                self._say_proofs(run.services)
+                for line in _plain_lines(run, groups):
+                    self._line(line)
+            self._verdict(run, report)
+
+    def _stop(self) -> None:
+        if self._live:
+            self._live.stop()
+
+    def _say_proofs(self, proofs: Iterable[Proof]) -> None:
+        for proof in proofs:
+            if proof.service not in self._said:
+                self._said.add(proof.service)
+                self._line(_proof_line(proof), STYLE[proof.outcome])
+
+    def _line(self, text: str, style: str = "") -> None:
+        """One line, never wrapped, cut, coloured by what it says, or read as rich's markup."""
+        self._console.print(self._text(text, style), soft_wrap=True, highlight=False)
+
+    def _text(self, text: str, style: str = "") -> Text:
+        encoding = self._console.encoding
+        said = kept_printable(text)
+        if not encoding.startswith("utf"):
+            said = said.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
+        return Text(said, style=style, overflow="fold")
+
+    def _picture(self) -> RenderableType:
+        """The live display: a line a service, those at work with what they do and for how long."""
+        with self._lock:
+            grid = Table.grid(padding=(0, 1))
+            for proof in self._proofs.values():
+                done = f"{len(proof.checks)} checks, {seconds_text(sum(proof.seconds.values()))}"
+                mark = self._text(MARK[proof.outcome], STYLE[proof.outcome])
+                grid.add_row(
+                    mark, self._text(proof.service, "bold"), self._text(f"{OF_A_SERVICE[proof.outcome]}, {done}")
+                )
+            for service, at in self._working.items():
+                lasted = seconds_text(time.monotonic() - at.since)
+                grid.add_row(
+                    Spinner("dots"),
+                    self._text(service, "bold"),
+                    self._text(f"{at.stage} {at.text} {lasted}", "dim"),
+                )
+            return grid
+
+    def _table(self, run: Run) -> Table:
+        wide = self._console.width >= NARROW
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+        for title in ("service", "outcome", "checks", *(("snapshot", "age", "restore", "check") if wide else ())):
+            table.add_column(title, overflow="fold", justify="right" if title in ("restore", "check") else "left")
+        for proof in run.services:
+            style = STYLE[proof.outcome]
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in check_counts(proof).items()) or "none"
+            row = [proof.service, f"{MARK[proof.outcome]} {OF_A_SERVICE[proof.outcome]}", counts]
+            if wide:
+                row += [(proof.snapshot or "none")[:8], age_text(proof.snapshot_time, run.finished)]
+                row += [seconds_text(proof.seconds.get(step)) for step in ("restore", "checks")]
+            table.add_row(*(self._text(cell, style if place == 1 else "") for place, cell in enumerate(row)))
+        return table
+
+    def _block(self, group: TroubleGroup) -> Iterator[RenderableType]:
+        finding = group.first.finding
+        yield Text.assemble(
+            self._text(f"{MARK[finding.outcome]} {LEAD[finding.outcome]}", STYLE[finding.outcome]),
+            " ",
+            self._text(group.first.service or "the whole run", "bold"),
+            " ",
+            self._text(finding.id, "dim"),
+        )
+        for text, style in _trouble_lines(group):
+            yield Padding(self._text(text, style), (0, 0, 0, 4))
+
+    def _verdict(self, run: Run, report: Path | None) -> None:
+        said = verdict(run)
+        sentences = " ".join(part for part in (f"{said.word}.", said.sentence, said.rest) if part)
+        where = f" Report: {report}" if report else ""
+        meaning = f"Exit status {run.exit_status} ({EXIT_STATUS[run.exit_status]})."
+        self._line(f"{sentences} {meaning}{where}", f"bold {STYLE[run.outcome]}")
+
+
+def _proof_line(proof: Proof) -> str:
+    """`ok mealie 9 checks 1.2 s`, or the outcome, the service and the worst that was found."""
+    told = _worst(proof)
+    if proof.outcome is Outcome.PASS or not told:
+        total = seconds_text(sum(proof.seconds.values()))
+        return f"{LEAD[proof.outcome]} {proof.service} {_checks(proof)} {total}"
+    return _finding_line(proof.service, told[0], len(told) - 1)
+
+
+def _finding_line(service: str, finding: Finding, more: int) -> str:
+    others = f" (and {more} more)" if more else ""
+    return f"{LEAD[finding.outcome]} {service or 'run'} {finding.id} {finding.subject}: {finding.message}{others}"
+
+
+def _plain_lines(run: Run, groups: Iterable[TroubleGroup]) -> Iterator[str]:
+    """What the lines of the services did not say yet, and what is to be done."""
+    said = {proof.service: told[0] for proof in run.services if (told := _worst(proof))}
+    for group in groups:
+        service, finding = group.first.service, group.first.finding
+        if said.get(service) != finding:
+            yield _finding_line(service, finding, group.more)
+        if finding.advice:
+            yield f"do {service or 'run'} {finding.id}: {finding.advice}"
+
+
+def _worst(proof: Proof) -> list[Finding]:
+    found = [finding for check in proof.checks for finding in check.findings]
+    found += [silence.finding for silence in proof_silences(proof)]
+    return [finding for finding in found if finding.outcome is proof.outcome]
+
+
+def _checks(proof: Proof) -> str:
+    return f"{len(proof.checks)} {'check' if len(proof.checks) == 1 else 'checks'}"
+
+
+def _trouble_lines(group: TroubleGroup) -> Iterator[tuple[str, str]]:
+    finding = group.first.finding
+    yield finding.message, ""
+    yield finding.subject, "dim"
+    if finding.expected is not None or finding.actual is not None:
+        yield f"expected {value_text(finding.expected)}, actual {value_text(finding.actual)}", ""
+    if group.more:
+        yield f"and {group.more} more of the same kind", "dim"
+    if finding.advice:
+        yield f"→ {finding.advice}", "bold"

@@ -1,0 +1,162 @@
+"""The run as one web page for people: the verdict first, what to do next, then every answer.
+
+The page needs no script and no other file. Its Content-Security-Policy allows nothing but its own style, named
+by hash (CSP Level 3, section 2.3.1), so that even a name that slipped through the escaping could neither run
+nor fetch anything. Its template is `_templates/report.html.j2`, its style `_templates/report.css`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from backupcheck import wording
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
+from backupcheck.seams import Reporter
+from backupcheck.troubles import grouped, proof_silences, troubles, warnings
+
+TEMPLATES = Path(__file__).parent / "_templates"
+MOST_GROUPS = 12
+"""How many groups of troubles are shown open at the top; the others are folded."""
+MOST_ROWS = {Outcome.FAIL: 200, Outcome.ERROR: 200, Outcome.WARN: 100, Outcome.SKIP: 50, Outcome.PASS: 100}
+"""How many findings of an outcome a check shows; the page says how many more run.json holds."""
+
+
+def _icon(color: str, shape: str, stroke: str) -> str:
+    """An icon for the browser's tab as the path of a data URI; its shape tells the state without colour."""
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke-width='3'>"
+        f"<path fill='{color}' d='{shape}'/><path stroke='#fff' d='{stroke}'/></svg>"
+    )
+    return quote(svg, safe="=/: ")
+
+
+_CIRCLE, _SQUARE, _DIAMOND = "M1 12a11 11 0 1 0 22 0a11 11 0 1 0-22 0", "M1 1h22v22H1z", "M12 0l12 12-12 12L0 12z"
+_TICK, _CROSS, _UNSURE = "M6.5 12.5l3.8 3.8 7.2-8", "M7 7l10 10M17 7L7 17", "M12 6v7M12 15v3"
+ICON = {
+    Outcome.PASS: _icon("#1d6b40", _CIRCLE, _TICK),
+    Outcome.WARN: _icon("#1d6b40", _CIRCLE, _TICK),
+    Outcome.SKIP: _icon("#6a3ea1", _DIAMOND, _UNSURE),
+    Outcome.ERROR: _icon("#6a3ea1", _DIAMOND, _UNSURE),
+    Outcome.FAIL: _icon("#a91d22", _SQUARE, _CROSS),
+}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of a service's time as a piece of its bar; `start` and `width` in hundredths of the bar."""
+
+    name: str
+    seconds: float
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A check's findings as shown, the worst first, and how many were left to run.json."""
+
+    shown: tuple[Finding, ...]
+    left: int
+
+
+class Html(Reporter):
+    """A self-contained web page for people, safe to open whatever the restored names are."""
+
+    file_name: ClassVar[str] = "report.html"
+
+    def render(self, run: Run) -> str:
+        """The whole page as HTML; the same run gives the same bytes."""
+        return (
+            _environment()
+            .get_template("report.html.j2")
+            .render(
+                run=run,
+                verdict=wording.verdict(run),
+                exit_status=wording.EXIT_STATUS[run.exit_status],
+                troubles=grouped(troubles(run)),
+                warnings=grouped(warnings(run)),
+                most_groups=MOST_GROUPS,
+                anchors={proof.service: f"service-{place}" for place, proof in enumerate(run.services, start=1)},
+                longest=max((_total(proof) for proof in run.services), default=0.0),
+                outcomes=sorted(Outcome, key=lambda outcome: -outcome.rank),
+                icon=ICON[run.outcome],
+                style=Markup(_style()),
+                style_hash=_hash(_style()),
+            )
+        )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters |= {
+        "age": wording.age_text,
+        "bar": _bar,
+        "bytes": wording.bytes_text,
+        "counts": wording.check_counts,
+        "meaning": wording.MEANING.__getitem__,
+        "moment": wording.moment_text,
+        "number": wording.number_text,
+        "of_a_service": wording.OF_A_SERVICE.__getitem__,
+        "rows": _rows,
+        "seconds": wording.seconds_text,
+        "silences": proof_silences,
+        "value": wording.value_text,
+        "wall": wording.wall_seconds,
+    }
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Every text made printable as it enters the page: also a field that no record made printable."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else wording.kept_printable(value)
+
+
+@cache
+def _style() -> str:
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+def _hash(style: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+
+
+def _rows(check: CheckResult) -> _Rows:
+    by_rank = sorted(check.findings, key=lambda finding: -finding.outcome.rank)
+    left = dict(MOST_ROWS)
+    shown = []
+    for finding in by_rank:
+        if left[finding.outcome] > 0:
+            left[finding.outcome] -= 1
+            shown.append(finding)
+    return _Rows(tuple(shown), len(by_rank) - len(shown))
+
+
+def _bar(proof: Proof, longest: float) -> tuple[_Step, ...]:
+    """The service's steps side by side; the slowest service of the run fills the whole bar."""
+    steps, start = [], 0.0
+    for name, seconds in proof.seconds.items():
+        width = round(100 * seconds / longest, 2) if longest else 0.0
+        steps.append(_Step(name, seconds, round(start, 2), width))
+        start += width
+    return tuple(steps)
+
+
+def _total(proof: Proof) -> float:
+    return sum(proof.seconds.values())

@@ -1,0 +1,134 @@
+"""The run as JSON for programs: every field of the records, with a JSON Schema generated from them.
+
+    {"exit_status": 0, "run_id": "…", "started": "…", "finished": "…", "services": [
+        {"service": "mealie", "outcome": "pass", "snapshot": "…", "engine": "lxc", "seconds": {…}, "checks": [
+            {"kind": "sqlite", "name": "…", "outcome": "pass", "findings": [
+                {"id": "…", "outcome": "pass", "subject": "…", "expected": 1, "actual": 1, "message": "…"}]}]}]}
+
+Times are RFC 3339. All of it is ASCII: what is not, is escaped as JSON does. Infinity and NaN, which JSON has
+no numbers for, are strings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, TypeAlias
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from backupcheck.result import Outcome, Run
+from backupcheck.seams import Reporter
+from backupcheck.wording import EXIT_STATUS, MEANING, kept_printable
+
+Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
+
+FIRST = ("exit_status", "run_id", "started", "finished", "service", "kind", "name", "id", "outcome", "snapshot")
+LAST = ("services", "checks", "findings")
+FREE = ("seconds", "tools")
+
+DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "Run": {
+            "run_id": "Names the run; also the name of its folder of reports.",
+            "site": "The backup host and what it guards.",
+            "started": "When the run began.",
+            "finished": "When the run ended, or was interrupted.",
+            "version": "The version of backupcheck.",
+            "repository": "restic's repository, without credentials.",
+            "tools": "The version of each tool that was used, by its name.",
+            "not_exercised": "What this run did not show, a sentence each.",
+            "interrupted": "Whether the run was stopped before it ended.",
+            "services": "One proof a service; none at all is a run that proves nothing (exit status 2).",
+        },
+        "Proof": {
+            "service": "The service's name, as in its spec.",
+            "about": "The service in a few words.",
+            "outcome": "The worst check; a service without checks, or with a skipped one, is `error`.",
+            "snapshot": "restic's full snapshot id; null where none was found.",
+            "snapshot_time": "When the snapshot was made; null where none was found.",
+            "engine": "What made the scratch box; null where none was made.",
+            "isolation": "How the scratch box was kept from every network, in words.",
+            "seconds": "Wall time of each step: restore, box, checks.",
+            "files": "How many files were restored; null where nothing was.",
+            "bytes": "How many bytes were restored; null where nothing was.",
+            "checks": "One entry a check of the spec, in the spec's order.",
+        },
+        "CheckResult": {
+            "kind": "The kind of check, as in the spec.",
+            "name": "The check's name: given in the spec, else the kind and what it looks at.",
+            "outcome": "The worst finding; skipped ones count only where there is no other.",
+            "seconds": "Wall time for looking and judging.",
+            "findings": "One entry a comparison.",
+        },
+        "Finding": {
+            "id": "The fault that was looked for, by its stable name.",
+            "outcome": "Whether the fault is there.",
+            "subject": "What was looked at: a path, a table, a certificate's name.",
+            "expected": "What must be, as a short value; null where there is none to show.",
+            "actual": "What was found, as a short value; null where there is none to show.",
+            "message": "What was found, in one sentence.",
+            "advice": "What to do about it, in one sentence; empty where nothing is to be done.",
+        },
+    }
+)
+
+
+class Json(Reporter):
+    """Everything that is known of the run, for programs; `docs/run.schema.json` describes it."""
+
+    file_name: ClassVar[str] = "run.json"
+
+    def render(self, run: Run) -> str:
+        """The run as indented JSON; the keys of `tools` and `seconds` are sorted."""
+        return json.dumps(_plain(run.model_dump(mode="json")), indent=2, allow_nan=False) + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema (2020-12) of `run.json`, generated from the records, as indented JSON."""
+    generated = Run.model_json_schema(mode="serialization", schema_generator=_Everything)
+    definitions = generated.pop("$defs")
+    for name, properties in DESCRIPTIONS.items():
+        described = generated if name == "Run" else definitions[name]
+        for key, text in properties.items():
+            described["properties"][key]["description"] = text
+    generated["properties"]["exit_status"]["description"] = _exit_statuses()
+    generated["properties"]["exit_status"]["enum"] = [0, 1, 2, 130]
+    definitions["Outcome"] = {
+        "title": "Outcome",
+        "oneOf": [{"const": outcome.value, "description": MEANING[outcome]} for outcome in Outcome],
+    }
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(dialect | generated | {"$defs": definitions}, indent=2) + "\n"
+
+
+class _Everything(GenerateJsonSchema):
+    """A schema in which every field is required: a report leaves none out."""
+
+    def field_is_required(self, field: object, total: bool) -> bool:
+        return True
+
+
+def _exit_statuses() -> str:
+    return "; ".join(f"{status} {EXIT_STATUS[status]}" for status in (0, 1, 2, 130)) + "."
+
+
+def _plain(value: Plain, key: str = "") -> Plain:
+    if isinstance(value, str):
+        return kept_printable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        keys = sorted(value) if key in FREE else sorted(value, key=_place)
+        return {kept_printable(name): _plain(value[name], name) for name in keys}
+    return value
+
+
+def _place(key: str) -> int:
+    if key in FIRST:
+        return FIRST.index(key)
+    return len(FIRST) + (key in LAST)

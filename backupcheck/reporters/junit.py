@@ -1,0 +1,144 @@
+"""The run as JUnit XML for CI: a suite a service, a case a check; failed, error and skipped kept apart.
+
+JUnit has no standard; this keeps to what Jenkins, GitLab and GitHub's viewers read alike: `testsuites`,
+`testsuite` with counts and `properties`, `testcase` with at most one of `failure`, `error` and `skipped`. A
+warning is a passed case with `system-out`. Whatever makes the run red without being a check's finding (no
+services, an interruption, a service without checks, a skipped check) is a case of its own with an `error`, so
+that no viewer ever shows green for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from xml.etree import ElementTree
+
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
+from backupcheck.seams import Reporter
+from backupcheck.troubles import Trouble, proof_silences, run_silences
+from backupcheck.wording import EXIT_STATUS, kept_printable, value_text, wall_seconds
+
+ELEMENT = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped", Outcome.WARN: "system-out"}
+COUNTED = {"failures": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
+
+MOST_FINDINGS = 100
+"""How many findings a case spells out; GitLab refuses files of more than 30 MB ("Unit test reports")."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One `testcase`: the findings are those that decided its outcome."""
+
+    name: str
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    seconds: float = 0.0
+
+
+class Junit(Reporter):
+    """JUnit XML: a bad backup is a `failure`, what could not be verified an `error`."""
+
+    file_name: ClassVar[str] = "junit.xml"
+
+    def render(self, run: Run) -> str:
+        """The run as XML 1.0 in UTF-8; parses whatever the names in it are."""
+        suites = (
+            [(run.site, None, [_silence(trouble) for trouble in run_silences(run)])] if run_silences(run) else []
+        )
+        everything = [*suites, *((proof.service, proof, list(_cases(proof))) for proof in run.services)]
+        root = ElementTree.Element("testsuites", _counts([case for _, _, cases in everything for case in cases]))
+        root.attrib |= {"name": _text(run.site), "time": f"{wall_seconds(run) or 0.0:.3f}"}
+        for name, proof, cases in everything:
+            root.append(_suite(run, name, proof, cases))
+        ElementTree.indent(root)
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _suite(run: Run, name: str, proof: Proof | None, cases: list[_Case]) -> ElementTree.Element:
+    suite = ElementTree.Element("testsuite", {"name": _text(name)} | _counts(cases))
+    suite.set("time", f"{sum(proof.seconds.values()) if proof else 0.0:.3f}")
+    suite.set("timestamp", f"{run.started:%Y-%m-%dT%H:%M:%S}")
+    properties = ElementTree.SubElement(suite, "properties")
+    for key, value in _properties(run, proof):
+        ElementTree.SubElement(properties, "property", {"name": _text(key), "value": _text(value)})
+    for case in _told_apart(cases):
+        suite.append(_element(name, case))
+    return suite
+
+
+def _properties(run: Run, proof: Proof | None) -> Iterator[tuple[str, str]]:
+    yield from (("run_id", run.run_id), ("site", run.site), ("version", run.version))
+    yield from (("repository", run.repository), ("started", run.started.isoformat()))
+    yield ("exit_status", f"{run.exit_status} {EXIT_STATUS[run.exit_status]}")
+    yield from ((f"tool.{tool}", version) for tool, version in sorted(run.tools.items()))
+    yield from (("not_exercised", sentence) for sentence in run.not_exercised)
+    if proof:
+        yield from (("outcome", proof.outcome.value), ("snapshot", proof.snapshot or "none"))
+        yield from (("engine", proof.engine or "none"), ("isolation", proof.isolation))
+        yield from ((f"seconds.{step}", f"{seconds:.3f}") for step, seconds in sorted(proof.seconds.items()))
+
+
+def _cases(proof: Proof) -> Iterator[_Case]:
+    for check in proof.checks:
+        if check.findings:
+            yield _Case(check.name, check.outcome, _deciding(check), check.seconds)
+    yield from (_silence(trouble) for trouble in proof_silences(proof))
+
+
+def _deciding(check: CheckResult) -> tuple[Finding, ...]:
+    told = [finding for finding in check.findings if finding.outcome is not Outcome.PASS]
+    return tuple(sorted(told, key=lambda finding: -finding.outcome.rank))
+
+
+def _silence(trouble: Trouble) -> _Case:
+    return _Case(trouble.finding.id, trouble.finding.outcome, (trouble.finding,))
+
+
+def _told_apart(cases: Iterable[_Case]) -> Iterator[_Case]:
+    """Cases of the same name numbered: GitLab shows only the first of those that share one.
+
+    Source: GitLab, "Unit test reports", on duplicate test names.
+    """
+    seen: Counter[str] = Counter()
+    for case in cases:
+        seen[case.name] += 1
+        number = seen[case.name]
+        name = case.name if number == 1 else f"{case.name} ({number})"
+        yield _Case(name, case.outcome, case.findings, case.seconds)
+
+
+def _element(service: str, case: _Case) -> ElementTree.Element:
+    attributes = {"classname": _text(service), "name": _text(case.name), "time": f"{case.seconds:.3f}"}
+    element = ElementTree.Element("testcase", attributes)
+    if case.outcome is Outcome.PASS:
+        return element
+    told = ElementTree.SubElement(element, ELEMENT[case.outcome])
+    worst = case.findings[0]
+    if case.outcome is not Outcome.WARN:
+        told.set("message", _text(f"{worst.subject}: {worst.message}"))
+    if case.outcome in (Outcome.FAIL, Outcome.ERROR):
+        told.set("type", worst.id)
+    told.text = "\n".join(_lines(case.findings[:MOST_FINDINGS]))
+    if len(case.findings) > MOST_FINDINGS:
+        told.text += f"\n{len(case.findings) - MOST_FINDINGS} more are in run.json"
+    return element
+
+
+def _lines(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        yield _text(f"{finding.outcome} {finding.id} {finding.subject}: {finding.message}")
+        yield _text(f"  expected {value_text(finding.expected)}, actual {value_text(finding.actual)}")
+        if finding.advice:
+            yield _text(f"  {finding.advice}")
+
+
+def _counts(cases: list[_Case]) -> dict[str, str]:
+    counted = Counter(case.outcome for case in cases)
+    return {"tests": str(len(cases))} | {name: str(counted[outcome]) for name, outcome in COUNTED.items()}
+
+
+def _text(text: str) -> str:
+    """Text that XML 1.0 may hold (its section 2.2): every printable character is allowed there."""
+    return kept_printable(text)

@@ -1,0 +1,208 @@
+"""Sample runs for the reporters: a healthy homelab, the same with every kind of trouble, and the odd ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
+from tests.reporters import homelab
+from tests.reporters.homelab import STARTED, passed
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</td></table><script>document.title='owned'</script>",
+    "\"onmouseover='alert(1)' {{7*7}} {% raw %} ${x} [red]x[/red] :smile:",
+    "a\nERROR forged b\r\nc",
+    "\x1b[31mred\x1b]0;title\x07\x00\x08",
+    "not utf-8 \udce9\udcff \ufffe\uffff",
+    "abc\u202egpj.exe \u2028\u2066",
+    "]]> &amp; <!-- --> <?xml?>",
+)
+
+
+def run_of(services: tuple[Proof, ...], *, interrupted: bool = False) -> Run:
+    """A run of the homelab with these services."""
+    return Run(
+        run_id="2026-03-14T03-30-00Z-5f3a",
+        site="homelab",
+        started=STARTED,
+        finished=STARTED + timedelta(seconds=61.4),
+        version="0.1.0",
+        repository="/srv/backup/restic",
+        tools={"restic": "0.18.0", "postgres": "17.5", "lxc": "6.0.4", "rsync": "3.4.1"},
+        not_exercised=("The CouchDB server itself was not started: its files were read without it.",),
+        interrupted=interrupted,
+        services=services,
+    )
+
+
+def healthy() -> Run:
+    """All seven services proven; exit status 0."""
+    return run_of(tuple(homelab.services().values()))
+
+
+def mixed() -> Run:
+    """FAIL, ERROR, WARN and SKIP beside what is healthy; exit status 1."""
+    services = homelab.services()
+    services["vault"] = _with(services["vault"], _shards_missing())
+    services["mealie"] = _with(services["mealie"], _cluster_missing())
+    services["caddy"] = _with(services["caddy"], _expires_soon())
+    services["wishlist"] = _with(services["wishlist"], _uploads_skipped())
+    return run_of(tuple(services.values()))
+
+
+def _with(before: Proof, check: CheckResult) -> Proof:
+    """The same proof with this check in place of the others of its kind."""
+    kept = tuple(each for each in before.checks if each.kind != check.kind)
+    return before.model_copy(update={"checks": (*kept, check)})
+
+
+def _shards_missing() -> CheckResult:
+    data = "/opt/couchdb/data"
+    missing = tuple(
+        Finding(
+            id="couchdb.shard-missing",
+            outcome=Outcome.FAIL,
+            subject=f"{data}/shards/{span}/obsidian.1718035200.couch",
+            expected="present",
+            actual="missing",
+            message="the database's map of shards names a file that was not restored",
+            advice="look for the file at the source, pull again, and drill vault once more",
+        )
+        for span in ("00000000-1fffffff", "40000000-5fffffff", "60000000-7fffffff")
+    )
+    healthy_ones = (
+        passed("couchdb.attachment-damaged", "database obsidian", 0, "every attachment has its digest"),
+    )
+    return check_result("couchdb", f"couchdb {data}", (*missing, *healthy_ones), 2.71)
+
+
+def _cluster_missing() -> CheckResult:
+    dump = "/tmp/mealie_backup.sql"
+    return check_result(
+        "postgres",
+        f"postgres {dump}",
+        (
+            passed("postgres.dump-truncated", dump, "trailer", "the dump ends with its trailer"),
+            Finding(
+                id="tool.missing",
+                outcome=Outcome.ERROR,
+                subject=dump,
+                expected="initdb in the box",
+                actual="not found",
+                message="the dump could not be loaded, because the box has no Postgres server",
+                advice="give the spec `box: {image: postgres}`",
+            ),
+        ),
+        0.2,
+    )
+
+
+def _expires_soon() -> CheckResult:
+    folder = "/var/lib/caddy/.local/share/caddy/certificates/acme"
+    return check_result(
+        "certificate",
+        f"certificate {folder}/*/*.crt",
+        (
+            passed("certificate.key-mismatch", f"{folder}/auth.home.arpa", "pair", "the key is the certificate's"),
+            Finding(
+                id="certificate.expires-soon",
+                outcome=Outcome.WARN,
+                subject=f"{folder}/auth.home.arpa",
+                expected="more than 14 days",
+                actual="6 days",
+                message="the certificate expires in 6 days",
+                advice="see why Caddy does not renew it",
+            ),
+        ),
+        0.27,
+    )
+
+
+def _uploads_skipped() -> CheckResult:
+    skipped = Finding(
+        id="files.skipped",
+        outcome=Outcome.SKIP,
+        subject="/opt/wishlist/uploads",
+        message="the uploads were not looked at: the spec says `skip`",
+    )
+    return CheckResult(kind="files", name="files /opt/wishlist/uploads", findings=(skipped,))
+
+
+def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
+    """Each of these texts in every place where a text can stand; exit status 1."""
+    checks = tuple(
+        CheckResult(
+            kind=f"kind {name}",
+            name=f"name {name}",
+            seconds=0.1,
+            findings=tuple(
+                Finding(
+                    id="files.missing",
+                    outcome=outcome,
+                    subject=f"subject {name}",
+                    expected=f"expected {name}",
+                    actual=f"actual {name}",
+                    message=f"message {name}",
+                    advice=f"advice {name}",
+                )
+                for outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.WARN)
+            ),
+        )
+        for name in names
+    )
+    services = tuple(
+        Proof(
+            service=f"service {name}",
+            about=f"about {name}",
+            snapshot=f"{name} snapshot",
+            engine=f"engine {name}",
+            isolation=f"isolation {name}",
+            seconds={f"step {name}": 1.0},
+            checks=checks if place == 0 else checks[place : place + 1],
+        )
+        for place, name in enumerate(names)
+    )
+    return run_of(services).model_copy(
+        update={
+            "site": f"site {''.join(names)}",
+            "run_id": f"run {''.join(names)}",
+            "version": f"version {''.join(names)}",
+            "repository": f"repository {''.join(names)}",
+            "tools": {name: name for name in names},
+            "not_exercised": names,
+        }
+    )
+
+
+def empty() -> Run:
+    """A run that checked no service; exit status 2."""
+    return run_of(())
+
+
+def silent() -> Run:
+    """Red without one red finding: no checks, a skipped check, a check without findings; exit status 2."""
+    services = homelab.services()
+    nothing = CheckResult(kind="files", name="files /opt/wishlist/uploads", findings=())
+    return run_of(
+        (
+            services["lldap"].model_copy(update={"checks": ()}),
+            _with(services["wishlist"], _uploads_skipped()),
+            _with(services["caddy"], nothing),
+        )
+    )
+
+
+def interrupted() -> Run:
+    """Stopped after two healthy services; exit status 130."""
+    return run_of(tuple(homelab.services().values())[:2], interrupted=True)
+
+
+SAMPLES: dict[str, Run] = {
+    "healthy": healthy(),
+    "mixed": mixed(),
+    "hostile": hostile(),
+    "empty": empty(),
+    "silent": silent(),
+    "interrupted": interrupted(),
+}

@@ -1,0 +1,236 @@
+"""The page: its words, its states, its escaping, its fence, and that it can be read by everybody."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from itertools import pairwise
+
+import pytest
+
+from backupcheck.reporters.html import MOST_GROUPS, MOST_ROWS, TEMPLATES, Html
+from backupcheck.result import Finding, Outcome, Proof, check_result
+from tests.reporters import homelab, runs
+from tests.reporters.goldens import golden
+from tests.reporters.markup import Page
+from tests.reporters.runs import SAMPLES
+
+HARMLESS = tuple(f"harmless {number}" for number in range(len(runs.HOSTILE)))
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_page_is_as_it_was_approved(sample: str) -> None:
+    expected, actual = golden(Html(), sample)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_same_run_gives_the_same_bytes(sample: str) -> None:
+    assert Html().render(SAMPLES[sample]) == Html().render(SAMPLES[sample].model_copy(deep=True))
+
+
+@pytest.mark.parametrize(
+    ("sample", "word", "sentence"),
+    [
+        ("healthy", "Proven", "All 7 services would come back from their backups."),
+        ("mixed", "Not proven", "The backup of vault is bad."),
+        ("empty", "Not proven", "Nothing was checked."),
+        ("silent", "Not proven", "lldap, wishlist and caddy could not be verified."),
+        ("interrupted", "Not proven", "The run was interrupted."),
+    ],
+)
+def test_says_first_whether_it_is_proven(sample: str, word: str, sentence: str) -> None:
+    html = Html().render(SAMPLES[sample])
+
+    assert f"{word}</p>\n  <h1>{sentence}</h1>" in html
+
+
+def test_names_the_trouble_before_the_services_with_all_that_is_known_of_it() -> None:
+    text = Page(Html().render(runs.mixed())).text
+    todo = text[text.index("What to do") : text.index("Worth knowing")]
+
+    assert (
+        "fail vault couchdb.shard-missing the database's map of shards names a file that was not restored "
+        "/opt/couchdb/data/shards/00000000-1fffffff/obsidian.1718035200.couch Expected present Actual missing "
+        "And 2 more of the same kind, listed under the service . "
+        "Do this look for the file at the source, pull again, and drill vault once more" in todo
+    )
+    assert todo.index("fail vault") < todo.index("error mealie") < todo.index("error wishlist")
+
+
+def test_tells_the_states_apart_by_word_and_by_shape() -> None:
+    html = Html().render(runs.mixed())
+    tile = r'<a class="(\w+)" href="#service-\d+">.*?#mark-(\w+)".*?<b>{}</b> <span>(.*?)<'
+    service = {name: re.search(tile.format(name), html) for name in ("lldap", "mealie", "caddy", "vault")}
+    said = {name: found.groups() for name, found in service.items() if found}
+
+    assert said == {
+        "lldap": ("pass", "pass", "proven"),
+        "mealie": ("error", "error", "not verified"),
+        "caddy": ("warn", "warn", "proven, warning"),
+        "vault": ("fail", "fail", "bad backup"),
+    }
+
+
+def test_every_state_has_a_shape_of_its_own() -> None:
+    html = Html().render(runs.healthy())
+    shapes = re.findall(r'<symbol id="mark-(\w+)".*?>(.*?)</symbol>', html)
+
+    assert {outcome.value for outcome in Outcome} == {name for name, _ in shapes}
+    assert len(Outcome) == len({shape for _, shape in shapes})
+
+
+def test_folds_what_passed_and_opens_everything_else() -> None:
+    page = Page(Html().render(runs.mixed()))
+    checks = [check for _, check in page.attributes if str(check.get("class")).startswith("check ")]
+
+    assert {str(check["class"]): "open" in check for check in checks} == {
+        "check pass": False,
+        "check fail": True,
+        "check error": True,
+        "check warn": True,
+        "check skip": True,
+    }
+
+
+def test_shows_what_was_not_exercised() -> None:
+    assert (
+        "What this run did not show The CouchDB server itself was not started"
+        in Page(Html().render(runs.healthy())).text
+    )
+
+
+@pytest.mark.parametrize("sample", [name for name, run in SAMPLES.items() if run.exit_status])
+def test_a_red_run_never_looks_green(sample: str) -> None:
+    html = Html().render(SAMPLES[sample])
+
+    assert '<h2 id="todo">What to do</h2>' in html
+    assert re.search(r'<body class="run-(fail|error)">', html)
+
+
+def test_no_name_becomes_an_element_or_an_attribute() -> None:
+    benign = Page(Html().render(runs.hostile(HARMLESS)))
+    hostile = Page(Html().render(runs.hostile()))
+
+    assert benign.elements == hostile.elements
+
+
+def test_every_character_of_a_name_is_printable_in_the_page() -> None:
+    html = Html().render(runs.hostile())
+
+    assert "".join(letter for letter in html if not letter.isprintable() and letter != "\n") == ""
+    assert "a\\nERROR forged b\\r\\nc" in html
+    assert "abc\\u202egpj.exe" in html
+    assert html.encode("utf-8")
+
+
+def test_the_policy_allows_its_own_style_by_hash_and_nothing_else() -> None:
+    html = Html().render(runs.hostile())
+    styles = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    policy = Page(html).having("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
+    digest = b64encode(sha256(styles[0].encode()).digest()).decode()
+
+    assert len(styles) == 1
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_needs_no_script_and_no_other_file() -> None:
+    page = Page(Html().render(runs.mixed()))
+    css = (TEMPLATES / "report.css").read_text()
+    links = [value for _, found in page.attributes for name, value in found.items() if name in ("href", "src")]
+
+    assert not {"script", "iframe", "object", "img", "form"} & {tag for tag, _ in page.elements}
+    assert not [
+        names for _, names in page.elements if any(name.startswith("on") or name == "style" for name in names)
+    ]
+    assert all(str(link).startswith(("#", "data:image/svg+xml,")) for link in links)
+    assert "url(" not in css
+    assert "@import" not in css
+
+
+def test_every_link_leads_to_an_element() -> None:
+    page = Page(Html().render(runs.mixed()))
+    places = [str(found["id"]) for _, found in page.attributes if "id" in found]
+
+    assert len(places) == len(set(places))
+    assert {str(link["href"])[1:] for link in page.having("a")} <= set(places)
+
+
+def test_can_be_read_by_a_screen_reader() -> None:
+    html = Html().render(runs.mixed())
+    page = Page(html)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert all("scope" in found for found in page.having("th"))
+    assert all(found.get("aria-hidden") == "true" for found in page.having("svg"))
+    assert page.having("html", lang="en")
+
+
+def _colours(css: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", css))
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2, section "relative luminance"."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_has_contrast_enough_in_both_themes(theme: str) -> None:
+    css = (TEMPLATES / "report.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)")[:2]
+    dark = dark[: dark.index("* {")]
+    part = light if theme == "light" else dark
+    colours = _colours(light.split(".run-fail")[0]) | (
+        _colours(dark.split(".run-fail")[0]) if theme == "dark" else {}
+    )
+    masts = re.findall(r"--mast: (#[0-9a-f]{6})", part)
+    pairs = [
+        (ink, paper)
+        for ink in ("ink", "quiet", "pass", "fail", "error", "warn", "skip")
+        for paper in ("paper", "raised")
+    ]
+    pairs += [(ink, wash) for ink in ("ink", "quiet") for wash in ("fail-wash", "error-wash", "warn-wash")]
+    pairs += [(state, f"{state}-wash") for state in ("fail", "error", "warn")]
+    weak = [pair for pair in pairs if _contrast(colours[pair[0]], colours[pair[1]]) < 4.5]
+    weak += [("mast-ink", mast) for mast in masts if _contrast(colours["mast-ink"], mast) < 7]
+
+    assert not weak
+
+
+def _of_many(count: int, ids: int) -> Proof:
+    findings = [
+        Finding(
+            id=f"files.missing-{number % ids}", outcome=Outcome.FAIL, subject=f"/{number}", message="it is missing"
+        )
+        for number in range(count)
+    ]
+    return homelab.services()["vault"].model_copy(update={"checks": (check_result("files", "files /", findings),)})
+
+
+def test_ten_thousand_missing_files_do_not_make_it_unreadable() -> None:
+    html = Html().render(runs.run_of((_of_many(10_000, ids=1),)))
+
+    assert "And 9,999 more of the same kind" in html
+    assert f"{10_000 - MOST_ROWS[Outcome.FAIL]:,} more findings are in run.json." in html
+    assert len(html) < 300_000
+
+
+def test_folds_troubles_beyond_the_first_dozen_and_counts_them() -> None:
+    html = Html().render(runs.run_of((_of_many(30, ids=30),)))
+
+    assert f"<details><summary>{30 - MOST_GROUPS} more</summary>" in html
+    assert html.count('<li class="trouble fail">') == 30

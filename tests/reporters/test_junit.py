@@ -1,0 +1,158 @@
+"""junit.xml: true counts, states apart, and XML that always parses."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+import pytest
+from defusedxml.ElementTree import fromstring
+
+from backupcheck.reporters.junit import MOST_FINDINGS, Junit
+from backupcheck.result import CheckResult, Finding, Outcome, Run, check_result
+from tests.reporters import homelab, runs
+from tests.reporters.goldens import golden
+from tests.reporters.runs import SAMPLES
+
+STATES = ("failure", "error", "skipped", "system-out")
+
+
+def _parsed(run: Run) -> Element:
+    root: Element = fromstring(Junit().render(run))
+    return root
+
+
+def _cases(root: Element, state: str) -> list[tuple[str | None, str | None]]:
+    return [
+        (case.get("classname"), case.get("name")) for case in root.iter("testcase") if case.find(state) is not None
+    ]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_file_is_as_it_was_approved(sample: str) -> None:
+    expected, actual = golden(Junit(), sample)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_counts_are_those_of_the_cases(sample: str) -> None:
+    root = _parsed(SAMPLES[sample])
+    named = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
+    for counted in (root, *root.iter("testsuite")):
+        cases = list(counted.iter("testcase"))
+        assert len(cases) == int(counted.get("tests", "-1"))
+        for name, state in named.items():
+            found = [case for case in cases if case.find(state) is not None]
+            assert len(found) == int(counted.get(name, "-1"))
+
+
+def test_failure_error_skipped_and_warning_are_kept_apart() -> None:
+    root = _parsed(runs.mixed())
+
+    assert _cases(root, "failure") == [("vault", "couchdb /opt/couchdb/data")]
+    assert _cases(root, "error") == [("mealie", "postgres /tmp/mealie_backup.sql"), ("wishlist", "check.skipped")]
+    assert _cases(root, "skipped") == [("wishlist", "files /opt/wishlist/uploads")]
+    assert [service for service, _ in _cases(root, "system-out")] == ["caddy"]
+    assert (root.get("failures"), root.get("errors"), root.get("skipped")) == ("1", "2", "1")
+
+
+def test_a_case_has_one_state_at_most() -> None:
+    for case in _parsed(runs.hostile()).iter("testcase"):
+        assert sum(case.find(state) is not None for state in STATES) == 1
+
+
+def test_a_failure_says_all_that_is_known() -> None:
+    failure = _parsed(runs.mixed()).find(".//failure")
+
+    assert failure is not None
+    assert failure.get("type") == "couchdb.shard-missing"
+    assert "the database's map of shards names a file that was not restored" in failure.get("message", "")
+    assert (failure.text or "").count("expected present, actual missing") == 3
+
+
+@pytest.mark.parametrize("sample", [name for name, run in SAMPLES.items() if run.exit_status])
+def test_a_red_run_is_never_a_green_file(sample: str) -> None:
+    root = _parsed(SAMPLES[sample])
+
+    assert int(root.get("failures", "0")) + int(root.get("errors", "0")) > 0
+
+
+def test_a_healthy_run_is_green_and_counts_every_check() -> None:
+    run = runs.healthy()
+    root = _parsed(run)
+
+    assert (root.get("failures"), root.get("errors"), root.get("skipped")) == ("0", "0", "0")
+    assert str(sum(len(proof.checks) for proof in run.services)) == root.get("tests")
+
+
+def test_a_run_without_services_is_an_error() -> None:
+    assert _cases(_parsed(runs.empty()), "error") == [("homelab", "run.no-services")]
+
+
+def test_an_interrupted_run_is_an_error_beside_its_green_services() -> None:
+    root = _parsed(runs.interrupted())
+
+    assert _cases(root, "error") == [("homelab", "run.interrupted")]
+    assert [suite.get("name") for suite in root.iter("testsuite")] == ["homelab", "lldap", "authelia"]
+
+
+def test_a_service_without_checks_and_a_check_without_findings_are_errors() -> None:
+    assert _cases(_parsed(runs.silent()), "error") == [
+        ("lldap", "proof.no-checks"),
+        ("wishlist", "check.skipped"),
+        ("caddy", "check.compared-nothing"),
+    ]
+
+
+def test_no_name_becomes_an_element_or_an_illegal_character() -> None:
+    harmless = tuple(f"harmless {number}" for number in range(len(runs.HOSTILE)))
+    rendered = Junit().render(runs.hostile())
+
+    assert [element.tag for element in _parsed(runs.hostile(harmless)).iter()] == [
+        element.tag for element in _parsed(runs.hostile()).iter()
+    ]
+    assert all(letter.isprintable() or letter == "\n" for letter in rendered)
+
+
+def test_a_name_cannot_forge_a_line() -> None:
+    told = [element.text or "" for element in _parsed(runs.hostile()).iter() if element.tag in STATES]
+
+    assert told
+    assert not [line for text in told for line in text.splitlines() if line.startswith("ERROR forged")]
+
+
+def test_checks_of_the_same_name_are_numbered() -> None:
+    checks = tuple(
+        check_result("k", "twice", [Finding(id="a.b", outcome=outcome, subject="s", message="m")])
+        for outcome in (Outcome.PASS, Outcome.FAIL)
+    )
+    proof = homelab.services()["lldap"].model_copy(update={"checks": checks})
+
+    assert _cases(_parsed(runs.run_of((proof,))), "failure") == [("lldap", "twice (2)")]
+
+
+def test_a_check_with_ten_thousand_findings_says_how_many_it_left_out() -> None:
+    findings = tuple(Finding(id="a.b", outcome=Outcome.FAIL, subject=f"/{n}", message="m") for n in range(10_000))
+    check = CheckResult(kind="k", name="n", findings=findings)
+    proof = homelab.services()["lldap"].model_copy(update={"checks": (check,)})
+    failure = _parsed(runs.run_of((proof,))).find(".//failure")
+
+    assert failure is not None
+    assert (failure.text or "").endswith(f"{10_000 - MOST_FINDINGS} more are in run.json")
+
+
+def test_times_and_properties_are_those_of_the_run() -> None:
+    root = _parsed(runs.healthy())
+    suite = next(root.iter("testsuite"))
+    properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
+
+    assert root.get("time") == "61.400"
+    assert f"{sum(homelab.services()['lldap'].seconds.values()):.3f}" == suite.get("time")
+    assert {"0.110", "0.210", "0.020"} == {case.get("time") for case in suite.iter("testcase")}
+    assert tuple(properties[name] for name in ("snapshot", "engine", "tool.restic", "exit_status")) == (
+        homelab.SNAPSHOT,
+        "lxc",
+        "0.18.0",
+        "0 proven",
+    )

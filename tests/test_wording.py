@@ -1,0 +1,111 @@
+"""The words of a run: the verdict, and times, sizes and values at their edges."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backupcheck.errors import BackupcheckError
+from backupcheck.result import Finding, Outcome, Proof, Scalar, check_result
+from backupcheck.wording import (
+    EXIT_STATUS,
+    age_text,
+    bytes_text,
+    kept_printable,
+    moment_text,
+    number_text,
+    seconds_text,
+    value_text,
+    verdict,
+)
+from tests.reporters import runs
+
+NOW = datetime(2026, 3, 14, 3, 30, tzinfo=UTC)
+
+
+def _proof(service: str, outcome: Outcome) -> Proof:
+    finding = Finding(id="a.b", outcome=outcome, subject="s", message="m")
+    return Proof(service=service, checks=(check_result("k", "n", [finding]),))
+
+
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [
+        ("p", "Proven. The service would come back from its backup."),
+        ("ppw", "Proven, with a warning. All 3 services would come back from their backups."),
+        ("f", "Not proven. The backup of s0 is bad. No service is proven."),
+        ("ffp", "Not proven. The backups of s0 and s1 are bad. 1 is proven."),
+        ("fffep", "Not proven. The backups of s0, s1 and s2 are bad. s3 could not be verified. 1 is proven."),
+        ("fffffp", "Not proven. 5 of 6 backups are bad. 1 is proven."),
+        ("eeeep", "Not proven. 4 of 5 could not be verified. 1 is proven."),
+        ("epw", "Not proven. s0 could not be verified. 2 are proven, 1 with a warning."),
+    ],
+)
+def test_the_verdict_names_who_is_meant_and_counts_the_others(services: str, expected: str) -> None:
+    letters = {"p": Outcome.PASS, "w": Outcome.WARN, "e": Outcome.ERROR, "f": Outcome.FAIL}
+    said = verdict(runs.run_of(tuple(_proof(f"s{n}", letters[letter]) for n, letter in enumerate(services))))
+
+    assert expected == " ".join(part for part in (f"{said.word}.", said.sentence, said.rest) if part)
+
+
+def test_a_name_that_is_too_long_for_a_sentence_is_counted() -> None:
+    assert verdict(runs.run_of((_proof("x" * 61, Outcome.FAIL),))).sentence == "1 of 1 backups is bad."
+
+
+def test_every_exit_status_that_an_error_has_is_put_into_words() -> None:
+    kinds = [BackupcheckError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+
+    assert {kind.exit_status for kind in kinds} <= set(EXIT_STATUS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, "–"), (0.0, "0.0 s"), (0.02, "20 ms"), (0.1, "0.1 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"),
+     (185.4, "3 min 05 s"), (3599.6, "1 h 00 min"), (7440.0, "2 h 04 min"), (-1.0, "0.0 s")],
+)  # fmt: skip
+def test_seconds(seconds: float | None, expected: str) -> None:
+    assert expected == seconds_text(seconds)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"),
+     (1_284_505_600, "1.3 GB"), (5 * 10**15, "5000.0 TB")],
+)  # fmt: skip
+def test_bytes(size: int | None, expected: str) -> None:
+    assert expected == bytes_text(size)
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"),
+    [(timedelta(0), "0 min"), (timedelta(minutes=59), "59 min"), (timedelta(hours=2, minutes=14), "2 h"),
+     (timedelta(hours=47), "47 h"), (timedelta(hours=49), "2 days"), (timedelta(hours=-3), "3 h in the future")],
+)  # fmt: skip
+def test_age(ago: timedelta, expected: str) -> None:
+    assert expected == age_text(NOW - ago, NOW)
+
+
+def test_an_age_that_cannot_be_said_is_a_dash() -> None:
+    assert (age_text(None, NOW), age_text(NOW.replace(tzinfo=None), NOW)) == ("–", "–")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "–"), (True, "true"), (False, "false"), (0, "0"), ("", "(empty)"), ("a\nb", "a\\nb"), (1.5, "1.5")],
+)
+def test_values(value: Scalar, expected: str) -> None:
+    assert expected == value_text(value)
+
+
+def test_numbers_and_moments() -> None:
+    assert (number_text(6218), number_text(None)) == ("6,218", "–")
+    assert (moment_text(NOW), moment_text(None)) == ("2026-03-14 03:30 UTC", "–")
+
+
+def test_a_text_that_was_shortened_once_is_not_shortened_again() -> None:
+    finding = Finding(id="a.b", outcome=Outcome.PASS, subject="\n" * 2000, message="m")
+
+    assert finding.subject == kept_printable(finding.subject)
