@@ -28,6 +28,10 @@ from backupcheck.tree import Entry, Tree
 
 VERSION = 1
 FOLDER = ".backupcheck"
+SEAL = f"/{FOLDER}/seal.jsonl"
+"""The seal's place in a service's tree; written when the pull is complete."""
+PULL = f"/{FOLDER}/pull.json"
+"""The marker of the pull: begun, complete, or failed and why."""
 PIECE = 2**20
 LONGEST_LINE = 16 * 2**20
 LETTERS = {

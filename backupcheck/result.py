@@ -45,14 +45,20 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def printable(text: str) -> str:
-    r"""`text` with every control, unassigned or half character escaped (`\n`, `\x1b`, `\udc80`), and bounded."""
-    kept = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
-    if kept.isprintable():
-        return kept
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for letter in kept
-    )
+    r"""`text` with every control, unassigned or half character escaped (`\n`, `\x1b`, `\udc80`), and bounded.
+
+    At most `LONGEST_TEXT` characters come back, so a text that went through once stays as it is.
+    """
+    start = text[:LONGEST_TEXT]
+    if not start.isprintable():
+        start = "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+            for letter in start
+        )
+    if len(text) <= LONGEST_TEXT and len(start) <= LONGEST_TEXT:
+        return start
+    ending = f"… ({len(text)} characters)"
+    return start[: LONGEST_TEXT - len(ending)] + ending
 
 
 def _printable_if_text(value: object) -> object:

@@ -21,8 +21,9 @@ from backupcheck import proc
 from backupcheck.errors import Interrupted, ProcessError, ToolFailed, ToolMissing, ToolTimedOut
 from backupcheck.proc import Command, Completed
 from backupcheck.proc.command import MOST_STDERR
-from backupcheck.proc.live import judge
+from backupcheck.proc.live import judge, live
 from backupcheck.proc.process import LOST, Process
+from backupcheck.proc.talk import _Talk
 
 SECRET = "correct horse's battery"
 
@@ -128,6 +129,14 @@ class TestWhatAProgramGets:
         with pytest.raises(ToolTimedOut):
             proc.run(Command(("sleep", "60"), timeout=0.3, stdin=b"x" * 2**20))
 
+    def test_input_that_is_read_in_part_does_not_outlast_the_time_limit(self) -> None:
+        reader = (sys.executable, "-c", "import os, time; os.read(0, 5000); time.sleep(60)")
+        began = time.monotonic()
+        with pytest.raises(ToolTimedOut):
+            proc.run(Command(reader, timeout=1.5, stdin=b"x" * 2**20))
+
+        assert time.monotonic() - began < 20
+
     def test_it_runs_in_the_folder_named(self, tmp_path: Path) -> None:
         completed = proc.run(Command(("pwd", "-P"), timeout=20, cwd=tmp_path))
 
@@ -171,6 +180,15 @@ class TestWhatAProgramSays:
 
         assert len(completed.stderr) == MOST_STDERR
         assert completed.last_line.endswith("the end")
+
+    def test_the_rest_of_standard_error_is_not_even_remembered(self) -> None:
+        command = python("import sys; sys.stderr.write('a' * 3_000_000)")
+        process = live.start(command, stdin=proc.DEVNULL, stdout=proc.DEVNULL, stderr=proc.PIPE)
+        talk = _Talk(process, time.monotonic() + 20)
+        talk.to_the_end()
+        live.finish(process)
+
+        assert len(talk.stderr) == MOST_STDERR
 
 
 class TestHowItEnded:
@@ -276,6 +294,13 @@ class TestTheTimeLimit:
         script = 'set -m; (trap "" TERM; sleep 60; sleep 60) & echo $! > "$1"; wait'
         with pytest.raises(ToolTimedOut):
             proc.run(sh(script, str(file), timeout=1.5))
+
+        assert not alive(written(file))
+
+    def test_a_child_in_a_group_of_its_own_dies_also_after_its_parent(self, tmp_path: Path) -> None:
+        file = tmp_path / "pid"
+        with pytest.raises(ToolTimedOut):
+            proc.run(sh('set -m; sleep 60 & echo $! > "$1"; exit 0', str(file), timeout=1.5))
 
         assert not alive(written(file))
 

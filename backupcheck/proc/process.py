@@ -20,6 +20,7 @@ from typing import IO
 from backupcheck.proc.command import Command, environment
 
 ROUNDS = 20
+"""How often those who are left of a killed session are looked for: less than a second in all."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0005, 0.05
 UNKILLABLE = 10.0
 """Seconds that a killed process gets to be gone; one that hangs in the kernel is left to it."""
@@ -96,11 +97,12 @@ class Process(subprocess.Popen[bytes]):
                 self._signal(signal.SIGTERM)
 
     def kill_all(self) -> None:
-        """Kill its whole session, also those who left its group; nothing happens if it is gone."""
+        """Kill its whole session, also who left its group, and see them dead; nothing happens if it is gone."""
         with self._ending:
             if self.returncode is not None:
                 return
             self._signal(signal.SIGKILL)
+            pause = SHORTEST_PAUSE
             for _ in range(ROUNDS):
                 members = list(_alive_in_session(self.pid))
                 for pid in members:
@@ -108,6 +110,8 @@ class Process(subprocess.Popen[bytes]):
                         os.kill(pid, signal.SIGKILL)
                 if not members:
                     return
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -118,8 +122,8 @@ class Process(subprocess.Popen[bytes]):
         if not self.ended():
             if patience:
                 self.ask_to_end()
-            if not self.ended(patience):
-                self.kill_all()
+                self.ended(patience)
+            self.kill_all()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(UNKILLABLE)
         for stream in (self.stdin, self.stdout, self.stderr):

@@ -1,0 +1,232 @@
+"""The command line: words, colours, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backupcheck.seams import Kind, Seam
+    from backupcheck.spec import Site, Spec
+
+PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
+
+EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
+line is wrong; 4 a policy is not met; 130 interrupted"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from backupcheck.errors import BackupcheckError
+
+    signal.signal(signal.SIGTERM, _like_ctrl_c)
+    try:
+        status: int = options.do(options)
+    except KeyboardInterrupt:
+        print("interrupted; everything was cleaned up", file=sys.stderr)
+        return 130
+    except BackupcheckError as error:
+        print(error.message, file=sys.stderr)
+        if error.advice:
+            print(f"  {error.advice}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _like_ctrl_c(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    from backupcheck import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="backupcheck",
+        description="Proves that each self-hosted service would come back from its backup.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"backupcheck {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show every command that is run")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_site_commands(commands)
+    kinds = commands.add_parser("kinds", help="list every kind, or show one's manual page")
+    kinds.add_argument("kind", nargs="?", help="a kind, such as sqlite")
+    kinds.set_defaults(do=_kinds)
+    schema = commands.add_parser("schema", help="print the JSON Schema of specs, site files or run.json")
+    schema.add_argument("of", nargs="?", choices=("spec", "site", "run"), default="spec")
+    schema.set_defaults(do=_schema)
+    demo = commands.add_parser("demo", help="make a small site, back it up and drill it; needs no root")
+    demo.add_argument("--keep", metavar="DIR", help="make the demo in this folder and leave it there")
+    demo.add_argument("--engine", default="process", help="the scratch engine (default: process)")
+    demo.add_argument(
+        "--not-exercised", action="append", default=[], metavar="TEXT", help="add this to what the report admits"
+    )
+    demo.set_defaults(do=_demo)
+    return parser
+
+
+def _add_site_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    def add(name: str, help: str, do: object) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help)
+        command.add_argument("--site", metavar="FILE", help=f"the site file; default: {', '.join(PLACES)}")
+        command.set_defaults(do=do)
+        return command
+
+    def add_drill_options(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--engine", help="the scratch engine: lxc, process, or auto")
+
+    def add_services(command: argparse.ArgumentParser) -> None:
+        command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")
+
+    nightly = add("nightly", "sync, backup and drill under one lock", _nightly)
+    add_drill_options(nightly)
+    add_services(add("sync", "pull every service into the mirror and seal it", _sync))
+    backup = add("backup", "back the mirror up into the repository", _backup)
+    backup.add_argument("--init", action="store_true", help="make the repository if there is none")
+    nightly.add_argument("--init", action="store_true", help="make the repository if there is none")
+    drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
+    add_drill_options(drill)
+    drill.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    add_services(drill)
+    add("validate", "read the site and all specs, and say what is wrong with them", _validate)
+
+
+def _site_file(options: argparse.Namespace) -> Path:
+    from backupcheck.errors import UsageError
+
+    named = options.site or os.environ.get("BACKUPCHECK_SITE")
+    candidates = [Path(named)] if named else [Path(place) for place in PLACES]
+    for file in candidates:
+        if file.is_file():
+            return file
+    where = ", ".join(str(file) for file in candidates)
+    raise UsageError(f"there is no site file (looked for {where})", advice="name one with --site FILE")
+
+
+def _loaded(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
+    """The site and its specs, those named on the command line only."""
+    from backupcheck.errors import UsageError
+    from backupcheck.spec import load_site, load_specs
+
+    site = load_site(_site_file(options))
+    specs = load_specs(site.specs)
+    wanted = getattr(options, "services", None)
+    if not wanted:
+        return site, specs
+    known = {spec.service: spec for spec in specs}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"there is no service {name!r}; there are {', '.join(known)}")
+    return site, tuple(known[name] for name in dict.fromkeys(wanted))
+
+
+def _validate(options: argparse.Namespace) -> int:
+    site, specs = _loaded(options)
+    checks = sum(len(spec.checks) for spec in specs)
+    print(f"site {site.site}: {len(specs)} services, {checks} checks, no mistakes")
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from backupcheck import nightly, sitelock
+
+    site, specs = _loaded(options)
+    with _interruptible(), sitelock.held(site.state, "sync"), nightly.face(options.verbose) as face:
+        return nightly.show_synced(face, nightly.pull(site, specs, face))
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from backupcheck import nightly, sitelock
+
+    site, specs = _loaded(options)
+    with _interruptible(), sitelock.held(site.state, "backup"):
+        snapshot = nightly.back_up(site, init=options.init)
+    print(f"backed up {site.mirror} with {len(specs)} services as snapshot {snapshot[:8]}")
+    return 0
+
+
+def _drill(options: argparse.Namespace) -> int:
+    from backupcheck import nightly, sitelock
+
+    site, specs = _loaded(options)
+    with _interruptible(), sitelock.held(site.state, "drill"):
+        job = nightly.Job(site, specs, options.engine, options.verbose)
+        return job.drill(options.snapshot)
+
+
+def _nightly(options: argparse.Namespace) -> int:
+    from backupcheck import nightly, sitelock
+
+    site, specs = _loaded(options)
+    with _interruptible(), sitelock.held(site.state, "nightly"):
+        return nightly.Job(site, specs, options.engine, options.verbose).all(init=options.init)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from backupcheck.demo import DemoOptions, demo
+
+    folder = Path(options.keep) if options.keep else None
+    with _interruptible():
+        return demo(DemoOptions(folder, options.engine, options.verbose, tuple(options.not_exercised)))
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the programs that run, so that clean-up can begin at once."""
+    from backupcheck import proc
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        proc.interrupt()
+        raise
+
+
+def _kinds(options: argparse.Namespace) -> int:
+    from backupcheck.manual import caption, page
+    from backupcheck.seams import SEAMS
+
+    if options.kind is None:
+        for seam in SEAMS:
+            print(f"{seam.name}:")
+            for name, kind in seam.kinds.items():
+                print(f"  {name:<12} {caption(kind)}")
+        return 0
+    pages = [page(seam.name, seam.kinds[options.kind]) for seam in SEAMS if options.kind in seam.kinds]
+    if not pages:
+        _no_such_kind(options.kind, SEAMS)
+    print("\n\n".join(pages))
+    return 0
+
+
+def _no_such_kind(name: str, seams: Sequence[Seam[Kind]]) -> None:
+    from backupcheck.errors import UsageError
+    from backupcheck.validate import unknown_key
+
+    every = sorted({kind for seam in seams for kind in seam.kinds})
+    raise UsageError(unknown_key(name, every).replace("the key", "the kind"))
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from backupcheck import manual
+
+    print(manual.schema(options.of))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

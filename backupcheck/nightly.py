@@ -1,0 +1,130 @@
+"""The jobs that the command line offers: sync, backup and drill, singly or as one night's run.
+
+A step that fails does not stop the next: a failed pull is red, and yesterday's snapshot is still drilled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backupcheck.errors import BackupcheckError
+from backupcheck.face import Face
+from backupcheck.mirror import publishing
+from backupcheck.plan import choose_engine, repository_of
+from backupcheck.restic import Repository
+from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
+from backupcheck.seams import REPORTERS
+from backupcheck.session import drilled
+from backupcheck.spec import Site, Spec
+from backupcheck.suite import Suite, new_run_id
+from backupcheck.sync import Synced, sync
+
+LATEST = "latest"
+
+
+@contextlib.contextmanager
+def face(verbose: bool) -> Iterator[Face]:
+    """The terminal's face."""
+    with Face(verbose=verbose) as shown:
+        yield shown
+
+
+def pull(site: Site, specs: Sequence[Spec], face: Face) -> tuple[Synced, ...]:
+    """Pull every service, with progress."""
+    return sync(site, specs, lambda service, text: face.stage("sync", service, text))
+
+
+def show_synced(face: Face, synced: Sequence[Synced]) -> int:
+    """Say how the pulls went; the exit status of `sync` alone."""
+    for item in synced:
+        for finding in item.result.findings:
+            mark = "ok" if finding.outcome is Outcome.PASS else finding.outcome.name
+            face.note(f"{mark} {item.service} {finding.message}" + (f" [{finding.id}]" if mark != "ok" else ""))
+            if finding.advice:
+                face.note(f"   {finding.advice}")
+    outcomes = {item.result.outcome for item in synced}
+    return 1 if Outcome.FAIL in outcomes else 2 if Outcome.ERROR in outcomes or not synced else 0
+
+
+def back_up(site: Site, *, init: bool) -> str:
+    """Back the mirror up; the new snapshot's id. Raises `RepositoryError` or `BadBackup`."""
+    repository: Repository = repository_of(site)
+    if init and not repository.exists():
+        repository.init()
+    if not site.mirror.is_dir():
+        raise BackupcheckError(
+            f"there is no mirror folder {site.mirror}",
+            id="backup.no-mirror",
+            advice="run `backupcheck sync` first",
+        )
+    return repository.backup(site.mirror, site.snapshot_host, site.repository.tags)
+
+
+class Job:
+    """One run of a site: what the terminal shows, and the reports that it leaves."""
+
+    def __init__(
+        self,
+        site: Site,
+        specs: Sequence[Spec],
+        engine: str | None,
+        verbose: bool,
+        not_exercised: tuple[str, ...] = (),
+    ) -> None:
+        self.site = site
+        self.specs = tuple(specs)
+        self.engine = choose_engine(engine or site.scratch.engine)
+        self.verbose = verbose
+        self.not_exercised = not_exercised
+        self.run_id = new_run_id(datetime.now(UTC))
+        self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
+
+    def all(self, *, init: bool) -> int:
+        """Sync, backup, drill; the exit status."""
+        with face(self.verbose) as shown:
+            for item in pull(self.site, self.specs, shown):
+                self.before[item.service].append(item.result)
+            snapshot = self._backed_up(shown, init=init)
+            return self._drilled(shown, snapshot)
+
+    def drill(self, snapshot: str) -> int:
+        """Drill one snapshot; the exit status."""
+        with face(self.verbose) as shown:
+            return self._drilled(shown, snapshot)
+
+    def _backed_up(self, shown: Face, *, init: bool) -> str:
+        for spec in self.specs:
+            shown.stage("backup", spec.service, "backing up")
+        try:
+            return back_up(self.site, init=init)
+        except BackupcheckError as error:
+            for service, results in self.before.items():
+                results.append(check_result("backup", "backup", [finding_of(error, service)]))
+            return LATEST
+
+    def _drilled(self, shown: Face, snapshot: str) -> int:
+        suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
+        suite.progress = lambda service, text: shown.stage("drill", service, text)
+        run = drilled(suite, self.run_id, shown.proof)
+        run = run.model_copy(update={"not_exercised": (*self.not_exercised, *run.not_exercised)})
+        folder = write_reports(run, self.site.reports)
+        shown.finished(run, folder / "report.html")
+        return run.exit_status
+
+
+def write_reports(run: Run, reports: Path) -> Path:
+    """Write every report of a run into a folder of its own, which `latest` then leads to; the folder."""
+    folder = reports / run.run_id
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for kind in REPORTERS.kinds.values():
+        with publishing(folder / kind.file_name, 0o640) as file:
+            file.write(kind().render(run).encode("utf-8", "backslashreplace"))
+    link = reports / f".{LATEST}.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run.run_id)
+    link.replace(reports / LATEST)
+    return folder

@@ -1,0 +1,253 @@
+r"""A plain PostgreSQL dump, read as its client would read it, without loading it; pure.
+
+psql cannot tell a dump that was cut at a line's end inside COPY from a whole one, and it obeys `\!` and its like
+wherever they stand outside of quotes. So every token of the dump is looked at before psql is: the header, the
+trailer, the rows of each COPY up to its `\.`, and every backslash.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict
+
+HEADER = b"-- PostgreSQL database dump"
+CLUSTER = b"-- PostgreSQL database cluster dump"
+TRAILER = b"-- PostgreSQL database dump complete"
+START = 8192
+MOST_NAMES = 200
+SHOWN = 200
+
+TOKEN = re.compile(
+    rb"""(?x)
+    (?P<comment>--[^\n]*)
+    | (?P<block>/\*)
+    | (?P<escaped>[eE](?<![\w$\x80-\xff].)'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+(?P<escaped_end>')?)
+    | (?P<text>'[^']*+(?:''[^']*+)*+(?P<text_end>')?)
+    | (?P<name>"[^"]*+(?:""[^"]*+)*+(?P<name_end>")?)
+    | (?P<copy>C(?<![^\n].)OPY\ [^\n]*\ FROM\ stdin;\r?\n)
+    | (?P<dollar>\$(?<![\w$\x80-\xff].)(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)
+    | (?P<meta>\\[^\n]*)
+    """,
+    re.DOTALL,
+)
+INK = re.compile(rb"\S")
+MARKS_OF_BLOCK = re.compile(rb"/\*|\*/")
+END_OF_COPY = re.compile(rb"(?<=\n)\\\.\r?(?:\n|\Z)")
+ROWS = re.compile(rb"(?:[^\\]++|\\[bfnrtvN\\])*+")
+"""What pg_dump writes between COPY and its end; whatever else follows a backslash could be a command."""
+ALLOWED = re.compile(rb"\\(?:restrict|unrestrict) [A-Za-z0-9]+\s*")
+CONNECT = re.compile(rb'\\connect (?:-reuse-previous=on )?"?([\w-]+)"?\s*')
+BEHIND = re.compile(rb"(?:\s|--[ \t]*\n|--[ \t]*\Z|\\unrestrict [A-Za-z0-9]+)*")
+NAME = rb'("(?:[^"\n]|"")+"|[\w$]+)'
+ROLES = (
+    re.compile(rb"OWNER TO " + NAME),
+    re.compile(rb"FOR ROLE " + NAME),
+    re.compile(rb"\nGRANT [^;\n]* TO " + NAME),
+    re.compile(rb"\nREVOKE [^;\n]* FROM " + NAME),
+)
+EXTENSION = re.compile(rb"\nCREATE EXTENSION (?:IF NOT EXISTS )?" + NAME)
+DATABASE = re.compile(rb"\nCREATE DATABASE " + NAME)
+BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on;)")
+VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d+)", re.MULTILINE)
+
+
+class Dump(BaseModel):
+    """What a dump is made of.
+
+    `starts_with` and `ends_with` are a line before the header, or behind the trailer, that is not pg_dump's.
+    `cut` says where it was cut. `hostile` are commands that pg_dump never writes, with their lines. `major` is the
+    highest version of server or pg_dump that the header names. What is loaded reaches from the offset `body` to
+    `end`; `restricts` are its `\\restrict` and `\\unrestrict` lines, which older clients do not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int
+    cluster: bool = False
+    starts_with: str | None = None
+    ends_with: str | None = None
+    cut: str | None = None
+    nul: int | None = None
+    hostile: tuple[str, ...] = ()
+    major: int | None = None
+    roles: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    body: int = 0
+    end: int = 0
+    restricts: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether psql may be given it."""
+        troubles = (self.cluster, self.starts_with, self.cut, self.hostile, self.nul is not None)
+        return self.size > 0 and not any(troubles)
+
+
+def read_dump(file: IO[bytes]) -> Dump:
+    """Read an open plain dump, from its beginning to its end; memory stays flat."""
+    size = file.seek(0, 2)
+    if size == 0:
+        return Dump(size=0)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if INK.search(data) is None:
+            return Dump(size=0)
+        return _Reader(data).read()
+
+
+class _Reader:
+    """A walk over the tokens of a dump."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data = data
+        self.cut: str | None = None
+        self.hostile: list[str] = []
+        self.trailers: list[int] = []
+        self.roles: dict[str, None] = {}
+        self.extensions: dict[str, None] = {}
+        self.databases: set[bytes] = set()
+        self.body = 0
+        self.restricts: list[tuple[int, int]] = []
+        self._sql_from = 0
+
+    def read(self) -> Dump:
+        start = self.data[:START]
+        at = 0
+        while (token := TOKEN.search(self.data, at)) and self.cut is None:
+            at = self._take(token)
+        self._note_names(self._sql_from, len(self.data))
+        if self.cut is None and not self.trailers:
+            self.cut = "it ends without pg_dump's last line"
+        behind = self._behind()
+        nul = self.data.find(b"\0")
+        return Dump(
+            size=len(self.data),
+            cluster=CLUSTER in start,
+            starts_with=_before(start),
+            ends_with=behind,
+            cut=self.cut,
+            nul=None if nul < 0 else nul,
+            hostile=tuple(self.hostile[:MOST_NAMES]),
+            major=max((int(version) for version in VERSION.findall(start)), default=None),
+            roles=tuple(self.roles)[:MOST_NAMES],
+            extensions=tuple(self.extensions)[:MOST_NAMES],
+            body=self.body,
+            end=self.trailers[0] if behind is not None else len(self.data),
+            restricts=tuple(self.restricts[:MOST_NAMES]),
+        )
+
+    def _take(self, token: re.Match[bytes]) -> int:
+        """Judge one token; the offset at which the next one is looked for."""
+        kind, end = token.lastgroup, token.end()
+        if kind == "comment" and token.group().rstrip() == TRAILER:
+            self.trailers.append(end)
+        elif kind == "copy":
+            return self._rows(token)
+        elif kind == "dollar":
+            return self._end_of(token, self.data.find(token.group(), end))
+        elif kind == "block":
+            return self._end_of(token, self._end_of_block(end))
+        elif kind == "meta":
+            self._command(token)
+        elif kind in ("escaped", "text", "name"):
+            self._closed(token)
+        return end
+
+    def _closed(self, token: re.Match[bytes]) -> None:
+        if not (token["escaped_end"] or token["text_end"] or token["name_end"]):
+            self.cut = f"it ends within the quotes that line {self._line(token.start())} opens"
+
+    def _end_of(self, token: re.Match[bytes], closing: int) -> int:
+        """The offset behind what a token opens, given where its closing mark is, or -1."""
+        if closing < 0:
+            self.cut = f"it ends within what line {self._line(token.start())} opens"
+        return closing + (2 if token.lastgroup == "block" else len(token.group()))
+
+    def _end_of_block(self, at: int) -> int:
+        """Where a comment's closing mark is; comments may lie within comments."""
+        depth = 1
+        for mark in MARKS_OF_BLOCK.finditer(self.data, at):
+            depth += 1 if mark.group() == b"/*" else -1
+            if depth == 0:
+                return mark.start()
+        return -1
+
+    def _rows(self, token: re.Match[bytes]) -> int:
+        """The rows of a COPY."""
+        self._note_names(self._sql_from, token.end())
+        table = token.group().split(b" ")[1].decode("utf-8", "backslashreplace")
+        found = END_OF_COPY.search(self.data, token.end() - 1)
+        end = found.start() if found else len(self.data)
+        harmless = ROWS.match(self.data, token.end(), end)
+        if found is None:
+            self.cut = f"it ends within the rows of {table}"
+        elif harmless is None or harmless.end() != end:
+            self._note_hostile(harmless.end() if harmless else token.end())
+        self._sql_from = found.end() if found else end
+        return self._sql_from
+
+    def _command(self, token: re.Match[bytes]) -> None:
+        connect = CONNECT.fullmatch(token.group())
+        if connect is not None:
+            self._note_names(self._sql_from, token.start())
+            self._sql_from = token.start()
+            if connect[1] in self.databases and self.body == 0:
+                self.body = token.end()
+                return
+        if ALLOWED.fullmatch(token.group()):
+            self.restricts.append(token.span())
+        else:
+            self._note_hostile(token.start())
+
+    def _note_hostile(self, at: int) -> None:
+        line = self.data[at : at + SHOWN].split(b"\n")[0].decode("utf-8", "backslashreplace")
+        self.hostile.append(f"line {self._line(at)}: {line}")
+
+    def _note_names(self, start: int, end: int) -> None:
+        """Collect the roles, extensions and databases that a stretch of SQL names."""
+        if start >= end:
+            return
+        text = memoryview(self.data)[start:end]
+        try:
+            for pattern in ROLES:
+                self.roles.update(dict.fromkeys(_names(pattern, text)))
+            self.extensions.update(dict.fromkeys(_names(EXTENSION, text)))
+            self.databases.update(name.encode() for name in _names(DATABASE, text))
+            odd = BACKSLASHES_QUOTE.search(text)
+            found = None if odd is None else start + odd.start()
+            odd = None
+        finally:
+            text.release()
+        if found is not None:
+            self._note_hostile(found)
+
+    def _behind(self) -> str | None:
+        """What follows the trailer and is not pg_dump's; a second dump, for instance."""
+        if not self.trailers:
+            return None
+        allowed = BEHIND.match(self.data, self.trailers[0])
+        at = allowed.end() if allowed else self.trailers[0]
+        rest = self.data[at : at + SHOWN]
+        return rest.split(b"\n")[0].decode("utf-8", "backslashreplace") if rest else None
+
+    def _line(self, at: int) -> int:
+        """The number of the line that an offset is on."""
+        return 1 + sum(self.data[start : min(at, start + 2**20)].count(b"\n") for start in range(0, at, 2**20))
+
+
+def _names(pattern: re.Pattern[bytes], text: memoryview) -> Iterator[str]:
+    for match in pattern.finditer(text):
+        name = bytes(match[1])
+        unquoted = name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
+        yield unquoted.decode("utf-8", "backslashreplace")
+
+
+def _before(start: bytes) -> str | None:
+    """The first line that is not blank, if it is no comment; or if no header is there at all."""
+    first = next(line for line in start.split(b"\n") if line.strip())
+    if first.startswith(b"--") and (HEADER in start or CLUSTER in start):
+        return None
+    return first[:SHOWN].decode("utf-8", "backslashreplace")

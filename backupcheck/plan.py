@@ -1,0 +1,111 @@
+"""What a drill will restore: the site's snapshot, and where and how large each service is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from backupcheck.errors import BadBackup, RepositoryError, UsageError
+from backupcheck.restic import Repository, Snapshot
+from backupcheck.restic_access import Access
+from backupcheck.seams import ENGINES, Engine
+from backupcheck.spec import Site
+
+SKEW = timedelta(minutes=10)
+"""So far may the clock of who made the snapshot go before ours."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One service in the snapshot: the absolute path of its folder there, its files and their bytes."""
+
+    path: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The snapshot that is drilled, and what of each service is in it; one without a single file has no entry."""
+
+    snapshot: Snapshot
+    services: dict[str, Stored]
+
+
+def repository_of(site: Site) -> Repository:
+    """The site's repository."""
+    spec = site.repository
+    return Repository(Access(spec.url, spec.password_file, spec.environment_file))
+
+
+def make_plan(site: Site, services: Iterable[str], snapshot: str = "latest") -> Plan:
+    """Choose the snapshot and look at what it holds.
+
+    `latest` is the newest of the site's own host and tags, never another host's; else an id's beginning.
+    Raises `RepositoryError`, or `BadBackup` with `repository.no-snapshot`.
+    """
+    repository = repository_of(site)
+    own = repository.snapshots(site.snapshot_host, site.repository.tags)
+    chosen = [item for item in own if snapshot == "latest" or item.id.startswith(snapshot)]
+    if not chosen:
+        wanted = "no snapshot" if snapshot == "latest" else f"no snapshot {snapshot!r}"
+        tags = ", ".join(site.repository.tags) or "any"
+        raise BadBackup(
+            f"the repository has {wanted} of host {site.snapshot_host!r} with tags {tags}",
+            id="repository.no-snapshot",
+            advice="see `restic snapshots`; run `backupcheck backup`, or correct repository.host and tags",
+        )
+    _require_one(chosen, snapshot)
+    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services))
+
+
+def _require_one(chosen: Sequence[Snapshot], wanted: str) -> None:
+    """The newest by a clock that was wrong may be an old one, and would be drilled every night from now on."""
+    newest = chosen[-1]
+    if wanted == "latest" and newest.time > datetime.now(UTC) + SKEW:
+        raise RepositoryError(
+            f"the newest snapshot {newest.id[:8]} is from the future, {newest.time:%Y-%m-%d %H:%M} UTC",
+            id="repository.snapshot-future",
+            advice="correct the clock here; if it was wrong when that snapshot was made, `restic forget` it",
+        )
+    if wanted != "latest" and len(chosen) > 1:
+        raise UsageError(f"{len(chosen)} snapshots begin with {wanted!r}", advice="give more of the id")
+
+
+def _stored(repository: Repository, snapshot: Snapshot, site: Site, services: Iterable[str]) -> dict[str, Stored]:
+    """Count each service in the listing, be the mirror the snapshot's root or a folder deep in it."""
+    files: dict[str, int] = {}
+    size: dict[str, int] = {}
+    folders = {f"{prefix}/{name}": name for prefix in ("", str(site.mirror)) for name in services}
+    for node in repository.listing(snapshot.id):
+        top = _top(node.path, str(site.mirror))
+        if top in folders:
+            files[top] = files.get(top, 0) + (node.type == "file")
+            size[top] = size.get(top, 0) + (node.size if node.type == "file" else 0)
+    # the mirror's own path wins over a folder of the same name at the snapshot's root
+    return {name: Stored(top, files[top], size[top]) for top, name in folders.items() if files.get(top)}
+
+
+def _top(path: str, mirror: str) -> str:
+    """The folder of a service that a path of the snapshot would lie in."""
+    prefix = mirror if path.startswith(mirror + "/") else ""
+    return prefix + "/" + path[len(prefix) + 1 :].partition("/")[0]
+
+
+def choose_engine(name: str) -> Engine:
+    """The engine of that name, or for `auto` the best that works here. Raises `UsageError`."""
+    if name != "auto":
+        engine = ENGINES.kind(name)()
+        reason = engine.why_not()
+        if reason:
+            raise UsageError(f"the engine {name} cannot work here: {reason}", advice="use --engine auto")
+        return engine
+    ranked = sorted((kind() for kind in ENGINES.kinds.values()), key=lambda engine: -engine.rank)
+    reasons = []
+    for engine in ranked:
+        reason = engine.why_not()
+        if reason is None:
+            return engine
+        reasons.append(f"{engine.kind()}: {reason}")
+    raise UsageError(f"no engine works here ({'; '.join(reasons)})")

@@ -1,0 +1,276 @@
+"""pytest is the suite: each spec a node, each check an item, with boxes shared with tests written in Python.
+
+The drill restores and asks in parallel, ahead of the items. An item's set-up waits for its answer and fails when
+the question could not be asked (pytest's *error*); its call judges (pytest's *failed*). A folder is a suite when
+it has a `site.yaml`, or when `--site` names a site file whose specs lie there; elsewhere the plugin does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from backupcheck.result import CheckResult
+    from backupcheck.spec import Spec
+    from backupcheck.suite import Suite
+
+SUITE = pytest.StashKey["Suite"]()
+FIXTURES = frozenset({"service_drill"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("backupcheck", "verify backups by their specs")
+    group.addoption("--site", metavar="FILE", help="the site file; by default site.yaml beside the specs")
+    group.addoption("--engine", default=None, help="the scratch engine: lxc, process, or auto")
+    group.addoption("--snapshot", default="latest", help="the snapshot to drill: an id, or latest")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "service(name): which service's box the test is given")
+
+
+class CouldNotVerify(Exception):
+    """The question could not be asked: says nothing about the backup."""
+
+
+class BadBackupFound(Exception):
+    """The answer is not what the spec expects."""
+
+
+def suite_of(config: pytest.Config, near: Path) -> Suite | None:
+    """The suite of this session, made when the first spec of a site is met."""
+    from backupcheck.suite import find_site, load_suite
+
+    if SUITE in config.stash:
+        suite = config.stash[SUITE]
+        folder = near if near.is_dir() else near.parent
+        return suite if folder == suite.site.specs.resolve() else None
+    named = config.getoption("--site")
+    file = Path(named) if named else find_site(near)
+    if file is None:
+        return None
+    from backupcheck.plan import choose_engine
+    from backupcheck.spec import load_site
+
+    site = load_site(file)
+    if (near if near.is_dir() else near.parent) != site.specs.resolve():
+        return None
+    engine = choose_engine(config.getoption("--engine") or site.scratch.engine)
+    config.stash[SUITE] = load_suite(file, engine, config.getoption("--snapshot"))
+    return config.stash[SUITE]
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
+    if file_path.suffix not in (".yaml", ".yml", ".py"):
+        return None
+    named = parent.config.getoption("--site") is not None or SUITE in parent.config.stash
+    if not named and not (file_path.parent / "site.yaml").is_file():
+        return None
+    _offer_fixtures(parent.config)
+    from backupcheck.spec import is_spec_file
+
+    if not is_spec_file(file_path):
+        return None
+    node: SpecFile = SpecFile.from_parent(parent, path=file_path)
+    return node
+
+
+def _offer_fixtures(config: pytest.Config) -> None:
+    """Only a session with a suite gets the fixtures; being last, `host` comes before testinfra's own."""
+    from backupcheck import fixtures
+
+    if not config.pluginmanager.is_registered(fixtures):
+        config.pluginmanager.register(fixtures, "backupcheck-fixtures")
+
+
+class SpecFile(pytest.File):
+    """One spec: a service."""
+
+    def collect(self) -> Iterator[CheckItem]:
+        from backupcheck.spec import load_spec
+
+        suite = suite_of(self.config, self.path.resolve())
+        if suite is None:
+            return
+        spec = suite.spec(load_spec(self.path).service)
+        seen: dict[str, int] = {}
+        for number, title in enumerate(["restore", *(check.title for check in spec.checks)]):
+            seen[title] = seen.get(title, 0) + 1
+            name = title if seen[title] == 1 else f"{title} #{seen[title]}"
+            yield CheckItem.from_parent(self, name=name, spec=spec, number=number)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        return str(excinfo.value)
+
+
+class CheckItem(pytest.Item):
+    """One question: number 0 is the restore itself, the others are the spec's checks."""
+
+    def __init__(self, *, spec: Spec, number: int, **rest: object) -> None:
+        super().__init__(**rest)  # type: ignore[arg-type]
+        self.spec = spec
+        self.number = number
+        self.answer: CheckResult | None = None
+
+    def setup(self) -> None:
+        drill = self.config.stash[SUITE].drill
+        assert drill is not None
+        service = drill.services[self.spec.service]
+        asked = self.config.stash[ASKED][self.spec.service]
+        place = 0 if self.number == 0 else 1 + asked.index(self.number - 1)
+        self.answer = service.answers[place].result()
+        from backupcheck.result import Outcome
+
+        if self.answer.outcome in (Outcome.ERROR, Outcome.SKIP):
+            raise CouldNotVerify(in_words(self.answer))
+
+    def runtest(self) -> None:
+        from backupcheck.result import Outcome
+
+        assert self.answer is not None
+        if self.answer.outcome is Outcome.FAIL:
+            raise BadBackupFound(in_words(self.answer))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        if isinstance(excinfo.value, (CouldNotVerify, BadBackupFound)):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{self.spec.service}: {self.name}"
+
+
+ASKED = pytest.StashKey[dict[str, list[int]]]()
+
+
+def in_words(result: CheckResult) -> str:
+    """A result's troubles, a line each."""
+    from backupcheck.result import Outcome
+
+    lines = []
+    for finding in result.findings:
+        if finding.outcome is Outcome.PASS:
+            continue
+        compared = f" (expected {finding.expected}, is {finding.actual})" if finding.expected is not None else ""
+        lines.append(f"{finding.id}: {finding.subject}: {finding.message}{compared}")
+        if finding.advice:
+            lines.append(f"    {finding.advice}")
+    return "\n".join(lines)
+
+
+def service_of(item: pytest.Item) -> str | None:
+    """The service that an item is about: of its spec, its marker, or its module `test_<service>.py`."""
+    if isinstance(item, CheckItem):
+        return item.spec.service
+    marker = item.get_closest_marker("service")
+    if marker and marker.args:
+        return str(marker.args[0])
+    if not FIXTURES & set(getattr(item, "fixturenames", ())):
+        return None
+    return item.path.stem.removeprefix("test_").replace("_", "-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A service's checks and Python tests next to each other, so that its box can go early."""
+    if SUITE not in config.stash:
+        return
+    order = {spec.service: number for number, spec in enumerate(config.stash[SUITE].specs)}
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        return order.get(service_of(item) or "", len(order)), not isinstance(item, CheckItem)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """All is selected: begin to restore and ask."""
+    config = session.config
+    if SUITE not in config.stash or config.option.collectonly:
+        return
+    asked: dict[str, list[int]] = {}
+    keep = set()
+    known = {spec.service for spec in config.stash[SUITE].specs}
+    for item in session.items:
+        service = service_of(item)
+        if service is None or service not in known:
+            continue
+        numbers = asked.setdefault(service, [])
+        if isinstance(item, CheckItem) and item.number:
+            numbers.append(item.number - 1)
+        if not isinstance(item, CheckItem):
+            keep.add(service)
+    config.stash[ASKED] = asked
+    config.stash[SUITE].start(asked, frozenset(keep))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The last item of a service releases its box."""
+    if SUITE not in item.config.stash:
+        return
+    drill = item.config.stash[SUITE].drill
+    service = service_of(item)
+    if drill is None or service not in drill.services or service is None:
+        return
+    if nextitem is None or service_of(nextitem) != service:
+        drill.release(service)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a Python test says becomes a result of its service."""
+    report = yield
+    if SUITE in item.config.stash and not isinstance(item, CheckItem):
+        _record(item.config.stash[SUITE], item, report)
+    return report
+
+
+def _record(suite: Suite, item: pytest.Item, report: pytest.TestReport) -> None:
+    from backupcheck.result import Finding, Outcome
+
+    if report.when == "setup" and report.passed:
+        return
+    if report.when == "teardown" and report.passed:
+        return
+    outcome = Outcome.PASS
+    if report.skipped:
+        outcome = Outcome.SKIP
+    elif report.failed:
+        outcome = Outcome.FAIL if report.when == "call" else Outcome.ERROR
+    finding = Finding(
+        id="test.failed" if outcome in (Outcome.PASS, Outcome.FAIL) else f"test.{report.outcome}",
+        outcome=outcome,
+        subject=item.name,
+        message=_sentence(item) if outcome is Outcome.PASS else _crash(report),
+    )
+    suite.record(service_of(item) or item.path.stem, item.name, finding, report.duration)
+
+
+def _sentence(item: pytest.Item) -> str:
+    """A test's docstring, or its name as a sentence."""
+    documented = getattr(getattr(item, "function", None), "__doc__", None)
+    return (documented or item.name.removeprefix("test_").replace("_", " ")).strip().splitlines()[0]
+
+
+def _crash(report: pytest.TestReport) -> str:
+    """The first line of what went wrong."""
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2])
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else str(report.longrepr)
+    return next(iter(text.splitlines()), "failed")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+    """However the session ends, no box outlives it."""
+    if SUITE in session.config.stash:
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        session.config.stash[SUITE].stop(KeyboardInterrupt() if interrupted else None)

@@ -1,0 +1,113 @@
+"""Runs a site's suite through pytest and brings back the finished run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backupcheck.errors import BackupcheckError, Interrupted
+from backupcheck.pytest_plugin import SUITE, service_of
+from backupcheck.result import Proof, Run
+from backupcheck.suite import Suite, problem_result
+
+Shown = Callable[[Proof], None]
+
+
+class Session:
+    """A pytest plugin that hands the suite in and takes the run out."""
+
+    def __init__(self, suite: Suite, run_id: str, shown: Shown) -> None:
+        self.suite = suite
+        self.run_id = run_id
+        self.shown = shown
+        self.run: Run | None = None
+        self._left: dict[str, int] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[SUITE] = self.suite
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A test file that cannot be read is a question that was not asked."""
+        if report.failed:
+            path = Path(str(report.fspath))
+            service = path.stem.removeprefix("test_").replace("_", "-")
+            said = str(report.longrepr).strip().splitlines()
+            problem = problem_result(path.name, "test.not-collected", said[-1] if said else "cannot be collected")
+            self.suite.tests.setdefault(service, []).append(problem)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            service = service_of(item)
+            if service:
+                self._left[service] = self._left.get(service, 0) + 1
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        service = service_of(item)
+        if service not in self._left or service is None:
+            return
+        self._left[service] -= 1
+        drill = self.suite.drill
+        if self._left[service] == 0 and drill is not None and service in drill.services:
+            self.shown(drill.proof(service, self.suite.tests.get(service, ())))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        self.suite.stop(KeyboardInterrupt() if interrupted else None)
+        if self.suite.drill is not None:
+            self.run = self.suite.run(self.run_id, interrupted=interrupted)
+
+
+def drilled(suite: Suite, run_id: str, shown: Shown) -> Run:
+    """Drill the suite: its specs' checks and the Python tests beside them. Raises `Interrupted` or an error."""
+    session = Session(suite, run_id, shown)
+    folder = suite.site.specs.resolve()
+    arguments = [
+        *("-c", os.devnull, "--rootdir", str(folder), "--capture=sys", "--continue-on-collection-errors"),
+        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "backupcheck.pytest_plugin"),
+        *_paths(suite, folder),
+    ]
+    with _only_own_plugins():
+        status = pytest.main(arguments, plugins=[session])
+    if session.run is None:
+        if status == pytest.ExitCode.INTERRUPTED:
+            raise Interrupted("interrupted before anything was asked")
+        raise BackupcheckError(
+            f"pytest could not start the suite in {folder} (its status is {int(status)})",
+            id="suite.not-started",
+            advice=f"run `pytest {folder}` to see why: a conftest.py there may be broken",
+        )
+    return session.run
+
+
+@contextlib.contextmanager
+def _only_own_plugins() -> Iterator[None]:
+    """What else is installed for pytest has no say in a drill; a conftest.py beside the specs may name more."""
+    variables = ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")
+    before = {name: os.environ.pop(name, None) for name in variables}
+    os.environ[variables[0]] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(variables[0])
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def _paths(suite: Suite, folder: Path) -> list[str]:
+    """The spec files of the wanted services and the test files that belong to them, or to no service."""
+    from backupcheck.spec import load_spec, load_specs, spec_files
+
+    wanted = {spec.service for spec in suite.specs}
+    every = {spec.service for spec in load_specs(folder)}
+    specs = [str(file) for file in spec_files(folder) if load_spec(file).service in wanted]
+    tests = [
+        str(file)
+        for file in sorted(folder.glob("test_*.py"))
+        if (name := file.stem.removeprefix("test_").replace("_", "-")) in wanted or name not in every
+    ]
+    return [*specs, *tests]

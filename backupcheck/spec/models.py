@@ -1,0 +1,190 @@
+"""What a spec file and a site file may say: their models, whose annotations are the schema."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
+
+from backupcheck.mistakes import nearest
+from backupcheck.seams import ENGINES, Capture, Check, Facts
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or path.strip("/") == "":
+        raise ValueError(f"{path!r} is no absolute path below /: write it like /opt/app/data/")
+    if ".." in path.split("/") or "//" in path or not path.isprintable():
+        raise ValueError(f"{path!r} has a `..`, a double slash or an unprintable character in it")
+    return path
+
+
+def _host(host: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,253}", host):
+        raise ValueError(f"{host!r} is no ssh host: letters, digits and . _ @ : - only, not beginning with -")
+    return host
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}[KMGT]", text):
+        raise ValueError(f'{text!r} is no size: write it like "512M" or "4G"')
+    return text
+
+
+def _place(path: Path) -> Path:
+    text = str(path)
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has an unprintable character in it")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r}: there is no such user's home") from None
+
+
+def _named(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("must name a file or folder; the site file's own folder is not meant to be it")
+    return path
+
+
+def _engine(name: str) -> str:
+    known = ["auto", *ENGINES.kinds]
+    if name not in known:
+        raise ValueError(f"{name!r} is no engine; {nearest(name, known)}")
+    return name
+
+
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute), _text(r"^/(?!/*$)(?!.*//)(?!(.*/)?\.\.(/|$))")]
+Host = Annotated[str, AfterValidator(_host), _text(r"^[A-Za-z0-9][A-Za-z0-9._@:-]{0,253}$")]
+Size = Annotated[str, AfterValidator(_size), _text(r"^[1-9][0-9]{0,6}[KMGT]$")]
+Folder = Annotated[Path, AfterValidator(_place), WithJsonSchema({"type": "string"})]
+Place = Annotated[Path, AfterValidator(_named), AfterValidator(_place), _text(r"^(?!(\./*)*$)")]
+EngineName = Annotated[str, AfterValidator(_engine), WithJsonSchema({"type": "string"})]
+
+
+def in_bytes(size: str) -> int:
+    """`"4G"` is 4 × 2^30 bytes."""
+    return int(size[:-1]) << 10 * ("KMGT".index(size[-1]) + 1)
+
+
+class Model(BaseModel):
+    """A part of a file that a person writes: frozen, strict, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SourceSpec(Model):
+    """Where a service's data lives."""
+
+    host: Host = Field(
+        description="an ssh host (a name of the ssh configuration, or an address), or `local` for this machine"
+    )
+    paths: tuple[AbsolutePath, ...] = Field((), description="folders and files to pull, by absolute path")
+    exclude: tuple[AbsolutePath, ...] = Field((), description="absolute paths or globs below them that stay away")
+    root: str = Field(
+        "/",
+        min_length=1,
+        description="the folder there below which the paths lie: a ZFS snapshot, a container's root filesystem",
+    )
+
+
+class BoxSpec(Model):
+    """The scratch place that the service is restored into."""
+
+    image: str | None = Field(None, description="base, postgres or caddy; by default what the checks need")
+    memory: Size = Field("2G", description="how much memory all programs in the box may take together")
+    disk: Size = Field("8G", description="how much the box may write")
+    processes: int = Field(512, gt=0, description="how many processes may run in the box")
+
+
+class Outline(Model):
+    """A spec without its kinds, which are validated one by one."""
+
+    service: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="the service's name: its folder in the mirror"
+    )
+    about: str = Field("", description="one line for people")
+    source: SourceSpec = Field(description="where the service's data lives")
+    box: BoxSpec = Field(BoxSpec(), description="the scratch place that the service is restored into")
+
+
+class Spec(Outline):
+    """One service: where its data lives, how a copy is taken, and what must be true after a restore."""
+
+    capture: tuple[SkipValidation[SerializeAsAny[Capture]], ...] = Field(
+        (), description="consistent copies, taken at the source"
+    )
+    checks: tuple[SkipValidation[SerializeAsAny[Check[Facts]]], ...] = Field(
+        min_length=1, description="what must be true of the restored service"
+    )
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Every absolute path that the backup must hold: pulled or captured."""
+        captured = [path for capture in self.capture for path in capture.provides()]
+        own = [path.rstrip("/") for path in self.source.paths]
+        return tuple(dict.fromkeys([*own, *captured]))
+
+    @property
+    def image(self) -> str:
+        """The image that the box is made of."""
+        needed = [need for check in self.checks if (need := check.needs())]
+        return self.box.image or next(iter(needed), "base")
+
+
+class RepositorySpec(Model):
+    """restic's repository, and under which name the site's snapshots are in it."""
+
+    url: str = Field(min_length=1, description="restic's own URL: a folder, b2:…, s3:…, sftp:…, rest:…")
+    password_file: Place = Field(description="the file with the repository's password (mode 0600)")
+    environment_file: Place | None = Field(
+        None, description="a file of NAME=value lines with the storage's credentials, such as B2_ACCOUNT_ID"
+    )
+    host: str | None = Field(None, description="the host name of the site's snapshots; the site's name by default")
+    tags: tuple[str, ...] = Field(("backupcheck",), description="tags that the site's snapshots all have")
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it lies on this machine, not behind one of restic's backends."""
+        return re.match(r"[a-z0-9]+:", self.url) is None
+
+
+class SshSpec(Model):
+    """How the sources are reached."""
+
+    identity: Place | None = Field(None, description="the site's own private key")
+    known_hosts: Place | None = Field(None, description="the pinned host keys; no other key is accepted")
+    config: Place | None = Field(None, description="an ssh configuration file that names the hosts")
+    user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$", description="the user at the sources")
+
+
+class ScratchSpec(Model):
+    """Where and how boxes are made."""
+
+    folder: Place = Field(description="where restored data may lie for the time of a drill; best on a tmpfs")
+    engine: EngineName = Field("auto", description="lxc, process, or auto for the best that works here")
+    parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")
+
+
+class Site(Model):
+    """One backup host and what it guards."""
+
+    site: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="the site's name")
+    mirror: Place = Field(description="the folder of the pulled copies, one folder a service")
+    repository: RepositorySpec = Field(description="restic's repository")
+    ssh: SshSpec = Field(SshSpec(), description="how the sources are reached")
+    scratch: ScratchSpec = Field(description="where and how boxes are made")
+    specs: Folder = Field(Path(), description="the folder of the spec files; the site file's own by default")
+    reports: Place = Field(description="where each run writes its folder of reports")
+    state: Place = Field(description="where the lock and what must outlive a run are kept")
+    pulls: int = Field(4, ge=1, le=64, description="how many services are pulled at a time")
+
+    @property
+    def snapshot_host(self) -> str:
+        """The host name under which restic keeps the site's snapshots."""
+        return self.repository.host or self.site

@@ -1,0 +1,210 @@
+"""Reads spec and site files; every mistake of every file is found before anything runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from backupcheck import yamlfile
+from backupcheck.errors import Problem, SpecError, UsageError
+from backupcheck.mistakes import unknown_key
+from backupcheck.seams import CAPTURES, CHECKS, Capture, Check, Facts, Kind, Seam
+from backupcheck.spec.models import Model, Outline, RepositorySpec, Site, Spec
+from backupcheck.validate import validated
+from backupcheck.yamlfile import Document, Value
+
+SITE_FILE = "site.yaml"
+NOTHING = "a spec that asks nothing proves nothing"
+ModelT = TypeVar("ModelT", bound=Model)
+KindT = TypeVar("KindT", bound=Kind)
+
+
+def load_site(file: Path) -> Site:
+    """The site in a file, its relative paths made absolute from the file's folder. Raises `SpecError`."""
+    document = _document(file)
+    site = validated(Site, document.value, document, ())
+    if isinstance(site, tuple) or document.problems:
+        raise SpecError(_in_order(document, site if isinstance(site, tuple) else ()))
+    return _anchored(site, file.resolve().parent)
+
+
+def _anchored(model: ModelT, folder: Path) -> ModelT:
+    """A copy in which every path is absolute; relative ones are taken from `folder`."""
+    changed: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Path):
+            changed[name] = Path(os.path.normpath(folder / value))
+        elif isinstance(value, Model):
+            changed[name] = _anchored(value, folder)
+    if isinstance(model, RepositorySpec) and model.is_folder:
+        changed["url"] = os.path.normpath(folder / Path(model.url).expanduser())
+    return model.model_copy(update=changed)
+
+
+def spec_files(folder: Path) -> tuple[Path, ...]:
+    """The spec files of a folder, by name. Raises `UsageError` where there are none."""
+    files = [file for file in sorted(folder.glob("*.y*ml")) if is_spec_file(file)]
+    if not files:
+        raise UsageError(f"there are no spec files (*.yaml) in {folder}", advice="write one, see README")
+    return tuple(files)
+
+
+def is_spec_file(file: Path) -> bool:
+    """Whether a file's name makes it a spec: YAML, not a site file (`site.yaml`, `*.site.yaml`), not hidden."""
+    site = file.stem == "site" or file.stem.endswith(".site")
+    return file.suffix in (".yaml", ".yml") and not site and not file.name.startswith(".")
+
+
+def load_specs(folder: Path) -> tuple[Spec, ...]:
+    """Every spec of a folder, by file name. Raises `SpecError` with the mistakes of all files together."""
+    first: dict[str, Path] = {}
+    found: list[Spec] = []
+    problems: list[Problem] = []
+    for file in spec_files(folder):
+        try:
+            document, spec = _read_spec(file)
+        except SpecError as error:
+            problems += error.problems
+            continue
+        if spec.service in first:
+            said = f"the service {spec.service!r} is already in {first[spec.service].name}"
+            problems.append(document.problem(("service",), said))
+        first.setdefault(spec.service, file)
+        found.append(spec)
+    if problems:
+        raise SpecError(tuple(problems))
+    return tuple(found)
+
+
+def load_spec(file: Path) -> Spec:
+    """The spec in a file. Raises `SpecError` with every mistake in it."""
+    _, spec = _read_spec(file)
+    return spec
+
+
+def _read_spec(file: Path) -> tuple[Document, Spec]:
+    document = _document(file)
+    if not isinstance(document.value, dict):
+        nothing = document.problem((), "a spec is a mapping that begins with `service:`")
+        raise SpecError(_in_order(document, (nothing,)))
+    problems: list[Problem] = []
+    rest = dict(document.value)
+    captures = _kinds(CAPTURES, rest.pop("capture", []), document, "capture", problems)
+    if "checks" not in rest:
+        problems.append(document.problem((), f"the key 'checks' is missing: {NOTHING}"))
+    checks = _kinds(CHECKS, rest.pop("checks", []), document, "checks", problems)
+    if document.value.get("checks") == []:
+        problems.append(document.problem(("checks",), f"'checks' is empty: {NOTHING}"))
+    outline = validated(Outline, rest, document, (), beside=("capture", "checks"))
+    if isinstance(outline, tuple):
+        raise SpecError(_in_order(document, (*problems, *outline)))
+    if not problems:
+        problems += _sense(outline, captures, checks, document)
+    if problems or document.problems:
+        raise SpecError(_in_order(document, tuple(problems)))
+    return document, Spec(**_rooted(outline, file), capture=captures, checks=checks)  # type: ignore[arg-type]
+
+
+def _in_order(document: Document, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """All problems by their place; of a value that is one of YAML's traps, only that is said."""
+    trapped = {(problem.line, problem.column) for problem in document.problems}
+    others = [problem for problem in problems if (problem.line, problem.column) not in trapped]
+    return tuple(sorted((*document.problems, *others), key=lambda problem: (problem.line, problem.column)))
+
+
+def _rooted(outline: Outline, file: Path) -> dict[str, object]:
+    """The outline's fields; a relative root on this machine is taken from the spec's own folder."""
+    source = outline.source
+    root = os.path.normpath(file.resolve().parent / source.root)
+    return {**dict(outline), "source": source.model_copy(update={"root": root})}
+
+
+def _sense(
+    outline: Outline, captures: tuple[Capture, ...], checks: tuple[Check[Facts], ...], document: Document
+) -> Iterator[Problem]:
+    """What no single key can say."""
+    source = outline.source
+    if not source.paths and not captures:
+        yield document.problem(("source",), "neither paths nor captures: nothing would be backed up", at_key=True)
+    if not source.root.startswith("/") and source.host != "local":
+        yield document.problem(("source", "root"), f"{source.root!r} is no absolute path")
+    for index, excluded in enumerate(source.exclude):
+        if not any(_may_meet(excluded, path) for path in source.paths):
+            text = f"{excluded!r} is below none of the paths, so it excludes nothing"
+            yield document.problem(("source", "exclude", index), text)
+    for path, times in Counter(path for capture in captures for path in capture.provides()).items():
+        if times > 1:
+            yield document.problem(
+                ("capture",), f"{times} captures write {path!r}: only one would last", at_key=True
+            )
+    images = sorted({need for check in checks if (need := check.needs())})
+    if len(images) > 1 and outline.box.image is None:
+        text = f"the checks need the images {' and '.join(images)}, and a box has one: name it, or make two specs"
+        yield document.problem(("checks",), text, at_key=True)
+
+
+def _may_meet(pattern: str, path: str) -> bool:
+    """Whether a pattern, as far as it has no wildcard, leads to or below a path."""
+    literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    below = path.rstrip("/") + "/"
+    return literal.startswith(below) or (literal != pattern and below.startswith(literal))
+
+
+def _kinds(
+    seam: Seam[KindT], raw: Value, document: Document, key: str, problems: list[Problem]
+) -> tuple[KindT, ...]:
+    """A list of one-key mappings `- kind: {…}` as kinds; mistakes go into `problems`."""
+    if not isinstance(raw, list):
+        problems.append(document.problem((key,), f"{key!r} must be a list of `- kind: {{…}}`"))
+        return ()
+    found: list[KindT] = []
+    for index, item in enumerate(raw):
+        at: yamlfile.Path = (key, index)
+        if not isinstance(item, dict) or len(item) != 1:
+            problems.append(document.problem(at, _one_kind(item, seam)))
+            continue
+        ((name, value),) = item.items()
+        if name not in seam.kinds:
+            problems.append(document.problem((*at, name), unknown_key(name, seam.kinds), at_key=True))
+            continue
+        kind = validated(seam.kinds[name], {} if value is None else value, document, (*at, name))
+        if isinstance(kind, tuple):
+            problems += kind
+        else:
+            found.append(kind)
+    return tuple(found)
+
+
+def _one_kind(item: Value, seam: Seam[KindT]) -> str:
+    """What is wrong with an item that is not one kind; most often its keys are not indented below it."""
+    example = next(iter(seam.kinds), "kind")
+    if isinstance(item, str) and item in seam.kinds:
+        return f"a colon is missing after the kind: write `- {item}: {{…}}`"
+    if isinstance(item, dict) and (kinds := [name for name in item if name in seam.kinds]):
+        if len(kinds) == 1:
+            return f"the keys of {kinds[0]!r} must be indented deeper than it, or be in braces after it"
+        return f"here are several kinds ({', '.join(kinds)}): begin each with a dash of its own"
+    return f"one kind is expected here, as in `- {example}: {{…}}`; known here: {', '.join(seam.kinds)}"
+
+
+def _document(file: Path) -> Document:
+    try:
+        if file.exists() and not file.is_file():
+            raise SpecError((Problem(str(file), 1, 1, "is no regular file"),))
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {file}") from None
+    except (OSError, ValueError) as error:
+        raise SpecError((Problem(str(file), 1, 1, f"cannot be read: {error}"),)) from None
+    try:
+        return yamlfile.parse(data.decode("utf-8-sig"), str(file))
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        said = f"is no UTF-8 text: the byte 0x{error.object[error.start]:02x} is here"
+        raise SpecError((Problem(str(file), line, column, said),)) from None

@@ -1,0 +1,203 @@
+"""The shape of a SQLite database and of its write-ahead log, read from their bytes alone; pure.
+
+`PRAGMA integrity_check` says nothing about bytes behind the last page, nor about frames of a log that it skips
+because their checksum is wrong. Formats: sqlite.org/fileformat2.html, sections 1.3 (header) and 4 (log).
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict
+
+MAGIC = b"SQLite format 3\0"
+HEADER = 100
+COOKIE = slice(40, 44)
+LOG_MAGIC = (0x377F0682, 0x377F0683)
+LOG_HEADER = 32
+FRAME_HEADER = 24
+PIECE = 2**20
+LOOKS = (
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<?xml", "an XML file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"pk\x03\x04", "a zip file"),
+    (b"-- ", "an SQL dump"),
+    (b"pragma ", "an SQL dump"),
+    (b"{", "a JSON file"),
+)
+
+
+class Shape(StrEnum):
+    """How a database's file compares with what its header says of it."""
+
+    WHOLE = "whole"
+    INVALID = "invalid"
+    """The page size is none: the header is damaged."""
+    TRUNCATED = "truncated"
+    """Shorter than its pages."""
+    TRAILING = "trailing"
+    """Something lies behind its last page."""
+    RESERVED = "reserved"
+    """Only zeros lie behind its last page, as programs leave them that let a file grow by steps."""
+
+
+class Header(BaseModel):
+    """A database's header. `pages` is a count, `behind` bytes behind the last page, `free` a count of pages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: Shape
+    page_size: int
+    pages: int
+    behind: int
+    free: int
+    journal: str
+    cookie: int
+    """The schema's version, which changes with every change of the schema and with VACUUM."""
+    shrinks: bool
+    """Whether the file may shrink without a VACUUM (auto_vacuum)."""
+
+
+class LogState(StrEnum):
+    """How a log ends."""
+
+    CLEAN = "clean"
+    CORRUPT = "corrupt"
+    """A frame of this log, with a commit in it or behind it, has a wrong checksum: something committed is lost."""
+    PARTIAL = "partial"
+    """The file ends within a frame of this log."""
+
+
+class Log(BaseModel):
+    """A write-ahead log: how many `frames` are valid, and the database's size in `pages` after the last commit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: LogState
+    frames: int = 0
+    pages: int = 0
+    vacuumed: bool = False
+    """Whether a frame changes the schema's version, as VACUUM does."""
+
+
+def looks_like(start: bytes) -> str | None:
+    """None for a database's first bytes, else what they look like, for people."""
+    if start.startswith(MAGIC):
+        return None if len(start) >= HEADER else "the beginning of a SQLite database"
+    begins = start.lstrip().lower()
+    for mark, name in LOOKS:
+        if begins.startswith(mark):
+            return name
+    if not start.strip(b"\0"):
+        return "zeros"
+    if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in start):
+        return "text"
+    return "neither a database nor anything known; it may be encrypted"
+
+
+def read_header(file: BinaryIO) -> Header:
+    """The header of an open database, whose first bytes are known to be those of one, against the file's size.
+
+    The page count is only valid if the change counter is the one that it was written with (section 1.3.7).
+    """
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    start = file.read(HEADER)
+    stated = struct.unpack_from(">H", start, 16)[0]
+    page_size = 65536 if stated == 1 else stated
+    counter, pages, free = (struct.unpack_from(">I", start, at)[0] for at in (24, 28, 36))
+    valid = page_size >= 512 and page_size & (page_size - 1) == 0
+    known = pages > 0 and counter == struct.unpack_from(">I", start, 92)[0]
+    length = pages * page_size if known else size - size % page_size if valid else size
+    return Header(
+        shape=_shape(file, size, length, known) if valid else Shape.INVALID,
+        page_size=page_size,
+        pages=length // page_size if valid else 0,
+        behind=max(0, size - length),
+        free=free,
+        journal="wal" if start[18] == 2 else "rollback",
+        cookie=int.from_bytes(start[COOKIE], "big"),
+        shrinks=any(start[52:56]),
+    )
+
+
+def _shape(file: BinaryIO, size: int, length: int, known: bool) -> Shape:
+    if size < length or (size > length and not known):
+        return Shape.TRUNCATED
+    if size == length:
+        return Shape.WHOLE
+    file.seek(length)
+    while piece := file.read(PIECE):
+        if piece.strip(b"\0"):
+            return Shape.TRAILING
+    return Shape.RESERVED
+
+
+def read_log(file: BinaryIO, cookie: int) -> Log:
+    """Walk the frames of an open log, beside a database whose schema has the version `cookie`.
+
+    Frames of other salts are leftovers of an older log. A frame of this log with a wrong checksum is a leftover
+    of a transaction that was rolled back, unless there is a commit in it or behind it.
+    """
+    start = file.read(LOG_HEADER)
+    if len(start) < LOG_HEADER:
+        return Log(state=LogState.PARTIAL)
+    magic, _, page_size = struct.unpack_from(">III", start)
+    sums = _checksum(start[:24], magic, (0, 0))
+    if magic not in LOG_MAGIC or sums != struct.unpack_from(">II", start, 24):
+        return Log(state=LogState.CORRUPT)
+    frames = pages = 0
+    vacuumed = False
+    mine = _frames(file, FRAME_HEADER + page_size, start[16:24])
+    for frame in mine:
+        if len(frame) < FRAME_HEADER + page_size:
+            return Log(state=LogState.PARTIAL, frames=frames, pages=pages, vacuumed=vacuumed)
+        sums = _checksum(frame[FRAME_HEADER:], magic, _checksum(frame[:8], magic, sums))
+        if sums != struct.unpack_from(">II", frame, 16):
+            lost = _commits(frame) or any(_commits(later) for later in mine)
+            state = LogState.CORRUPT if lost else LogState.CLEAN
+            return Log(state=state, frames=frames, pages=pages, vacuumed=vacuumed)
+        frames += 1
+        pages = _commits(frame) or pages
+        vacuumed = vacuumed or (_page(frame) == 1 and _cookie(frame) != cookie)
+    return Log(state=LogState.CLEAN, frames=frames, pages=pages, vacuumed=vacuumed)
+
+
+def _frames(file: BinaryIO, length: int, salts: bytes) -> Iterator[bytes]:
+    """The frames of a log up to the first of other salts; the last one may be cut."""
+    while (frame := file.read(length)) and frame[8:16] == salts[: len(frame[8:16])]:
+        yield frame
+
+
+def _page(frame: bytes) -> int:
+    return int.from_bytes(frame[:4], "big")
+
+
+def _commits(frame: bytes) -> int:
+    """The database's size in pages after the commit that a frame is; 0 if it is none."""
+    return int.from_bytes(frame[4:8], "big")
+
+
+def _cookie(frame: bytes) -> int:
+    return int.from_bytes(frame[FRAME_HEADER:][COOKIE], "big")
+
+
+def _checksum(content: bytes, magic: int, sums: tuple[int, int]) -> tuple[int, int]:
+    """Sums of 32-bit words, each weighted by the other (section 4.2); the magic number's last bit is the order."""
+    words = array.array("I", content)
+    if (magic & 1 == 1) != (sys.byteorder == "big"):
+        words.byteswap()
+    one, two = sums
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        one = (one + first + two) & 0xFFFFFFFF
+        two = (two + second + one) & 0xFFFFFFFF
+    return one, two

@@ -1,0 +1,120 @@
+"""A site's suite inside one pytest session: which services are drilled, and what their Python tests said.
+
+The plugin's items and fixtures look up their drill here; the command line reads the finished run from it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backupcheck import __version__
+from backupcheck.drill import Drill, Progress
+from backupcheck.errors import UsageError
+from backupcheck.plan import repository_of
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
+from backupcheck.seams import Engine
+from backupcheck.spec import SITE_FILE, Site, Spec, load_site, load_specs
+
+PYTEST = "pytest"
+
+
+def new_run_id(now: datetime) -> str:
+    """A run's id: when it began, and a few random digits; sorts by time, fit for a folder's name."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def find_site(start: Path) -> Path | None:
+    """The site file of a folder of specs (or of a file in it), or None."""
+    folder = start if start.is_dir() else start.parent
+    file = folder / SITE_FILE
+    return file if file.is_file() else None
+
+
+@dataclass
+class Suite:
+    """One site being drilled under pytest. `before` are results that came before the drill, by service."""
+
+    site: Site
+    specs: tuple[Spec, ...]
+    engine: Engine
+    snapshot: str = "latest"
+    progress: Progress | None = None
+    before: Mapping[str, Sequence[CheckResult]] = field(default_factory=dict)
+    drill: Drill | None = None
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    tests: dict[str, list[CheckResult]] = field(default_factory=dict)
+
+    def spec(self, service: str) -> Spec:
+        """The spec of a service. Raises `UsageError` for one that has none."""
+        for spec in self.specs:
+            if spec.service == service:
+                return spec
+        known = ", ".join(spec.service for spec in self.specs)
+        raise UsageError(f"there is no spec of a service {service!r}; there are {known}")
+
+    def start(self, selected: Mapping[str, Sequence[int]], keep: frozenset[str]) -> None:
+        """Begin to drill the services, asking of each the selected checks (by their place in the spec)."""
+        self.drill = Drill(self.site, self.engine, self.snapshot, self.progress)
+        specs = [
+            spec.model_copy(update={"checks": tuple(spec.checks[number] for number in selected[spec.service])})
+            for spec in self.specs
+            if spec.service in selected
+        ]
+        self.drill.__enter__()
+        self.drill.start(specs, keep)
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """End every box; may be called twice."""
+        if self.drill is not None:
+            self.drill.__exit__(type(error) if error else None, error, None)
+
+    def record(self, service: str, name: str, finding: Finding, seconds: float) -> None:
+        """Keep what a Python test said of a service."""
+        result = CheckResult(kind=PYTEST, name=name, findings=(finding,), seconds=round(seconds, 4))
+        self.tests.setdefault(service, []).append(result)
+
+    def run(self, run_id: str, *, interrupted: bool = False) -> Run:
+        """The whole run; waits for every service."""
+        assert self.drill is not None
+        proofs = []
+        for name in self.drill.services:
+            first = self.before.get(name, ())
+            proof = self.drill.proof(name, self.tests.get(name, ()))
+            proofs.append(proof.model_copy(update={"checks": (*first, *proof.checks)}))
+        homeless = [name for name in self.tests if name not in self.drill.services]
+        proofs += [Proof(service=name, checks=tuple(self.tests[name])) for name in homeless]
+        return Run(
+            run_id=run_id,
+            site=self.site.site,
+            started=self.began,
+            finished=datetime.now(UTC),
+            version=__version__,
+            repository=_without_password(self.site.repository.url),
+            tools={"restic": repository_of(self.site).version(), "engine": self.engine.kind()},
+            not_exercised=self.engine.not_exercised(),
+            interrupted=interrupted,
+            services=tuple(proofs),
+        )
+
+
+def _without_password(url: str) -> str:
+    """restic's URL without the user and password that one for rest: or sftp: may hold."""
+    head, at, tail = url.rpartition("@")
+    scheme = head.partition("//")[0] + "//" if "//" in head else ""
+    return f"{scheme}***@{tail}" if at else url
+
+
+def load_suite(file: Path, engine: Engine, snapshot: str = "latest") -> Suite:
+    """The suite of a site file. Raises `SpecError` with the mistakes of all its files."""
+    site = load_site(file)
+    return Suite(site, load_specs(site.specs), engine, snapshot)
+
+
+def problem_result(name: str, id: str, message: str) -> CheckResult:
+    """A result for something that should have been asked and could not even be read."""
+    finding = Finding(id=id, outcome=Outcome.ERROR, subject=name, message=message)
+    return check_result(PYTEST, name, [finding])

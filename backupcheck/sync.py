@@ -1,0 +1,183 @@
+"""The pull: for each service its captures, then its files, then the seal; services in parallel.
+
+One service's failure leaves the others alone. The marker `pull.json` says whether the copy in the mirror is
+whole: it is taken back when a pull begins and given when the seal is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backupcheck import manifest
+from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, PullError
+from backupcheck.manifest import SEAL, Header
+from backupcheck.mirror import inside, mark
+from backupcheck.remote import Local, Pull, Ssh, SshAccess
+from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
+from backupcheck.seams import CaptureReport
+from backupcheck.spec import Site, Spec
+from backupcheck.tree import Tree
+
+log = logging.getLogger(__name__)
+
+FEWEST_DELETIONS = 100
+"""So many names may always vanish from a service between two pulls."""
+
+Progress = Callable[[str, str], None]
+"""Called with a service and what is being done for it."""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """One service's pull: its findings (one PASS, or what went wrong), and how long it took in seconds."""
+
+    service: str
+    result: CheckResult
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether the mirror holds a whole copy now."""
+        return self.result.outcome is Outcome.PASS
+
+
+def sync(site: Site, specs: Iterable[Spec], progress: Progress) -> tuple[Synced, ...]:
+    """Pull every service; the results in the specs' order. Raises only `Interrupted`."""
+    wanted = list(specs)
+    with ThreadPoolExecutor(site.pulls, thread_name_prefix="pull") as pool:
+        return tuple(pool.map(lambda spec: _synced(site, spec, progress), wanted))
+
+
+def _synced(site: Site, spec: Spec, progress: Progress) -> Synced:
+    began = time.monotonic()
+    try:
+        finding = _pull(site, spec, progress)
+    except Interrupted:
+        raise
+    except BackupcheckError as error:
+        finding = finding_of(error, spec.service)
+    except Exception as error:  # noqa: BLE001  one service's bug must not stop the other pulls
+        finding = finding_of(_bug(error), spec.service)
+    seconds = time.monotonic() - began
+    progress(spec.service, "pulled" if finding.outcome is Outcome.PASS else f"not pulled: {finding.message}")
+    return Synced(spec.service, check_result("sync", "pull", [finding], seconds), seconds)
+
+
+def _bug(error: Exception) -> PullError:
+    """An error that nobody raised on purpose; where it happened, but none of the data that it may quote."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return PullError(
+        f"a defect of backupcheck: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}",
+        id="sync.crashed",
+        advice="please report it with this line",
+    )
+
+
+def _of_system(error: OSError) -> PullError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return PullError(
+        f"{error.strerror or error}: {error.filename or 'the mirror'}",
+        id="sync.target-full" if full else "sync.unknown",
+        advice="make room on the mirror's disk" if full else "",
+    )
+
+
+def _pull(site: Site, spec: Spec, progress: Progress) -> Finding:
+    folder = site.mirror / spec.service
+    began = datetime.now(UTC)
+    try:
+        site.mirror.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o755)
+        mark(folder, began, None)
+        reports = _bring(site, spec, folder, progress)
+        progress(spec.service, "sealing")
+        files, size = seal(spec, folder, reports)
+        mark(folder, began, datetime.now(UTC))
+    except (BackupcheckError, OSError) as error:
+        known = error if isinstance(error, BackupcheckError) else _of_system(error)
+        with contextlib.suppress(OSError):  # a marker that cannot be written still says that the pull only began
+            mark(folder, began, None, known)
+        if known is error:
+            raise
+        raise known from error
+    return Finding(
+        id="sync.incomplete",
+        outcome=Outcome.PASS,
+        subject=spec.service,
+        expected="complete",
+        actual=f"{files} files, {size} bytes",
+        message=f"pulled and sealed {files} files of {size} bytes from {spec.source.host}",
+    )
+
+
+def _bring(site: Site, spec: Spec, folder: Path, progress: Progress) -> list[CaptureReport]:
+    source = source_of(site, spec)
+    reports = []
+    for capture in spec.capture:
+        progress(spec.service, f"capturing {capture.kind()}")
+        reports.append(capture.take(source, folder))
+    if spec.source.paths:
+        progress(spec.service, "pulling files")
+        captured = [path for capture in spec.capture for path in (*capture.provides(), *capture.replaces())]
+        pull = Pull(spec.source.paths, spec.source.exclude, tuple(captured), _most_deletions(folder))
+        source.pull(pull, folder)
+    return reports
+
+
+def source_of(site: Site, spec: Spec) -> Ssh | Local:
+    """The machine that a service runs on."""
+    if spec.source.host == "local":
+        return Local(spec.source.root)
+    access = SshAccess(site.ssh.user, site.ssh.identity, site.ssh.known_hosts, site.ssh.config)
+    return Ssh(spec.source.host, access, spec.source.root)
+
+
+def _most_deletions(folder: Path) -> int:
+    """Half of what was sealed the last time, but never fewer than a hundred names."""
+    try:
+        with inside(folder, SEAL).open("rb") as file:
+            return max(FEWEST_DELETIONS, sum(1 for _ in file) // 2)
+    except FileNotFoundError:
+        return FEWEST_DELETIONS
+
+
+def seal(spec: Spec, folder: Path, reports: Iterable[CaptureReport]) -> tuple[int, int]:
+    """Write the seal of a service's mirror folder; the counts of its files and of their bytes.
+
+    Raises `BadBackup` when there is no file to seal, or a declared path is not there: such a copy is none.
+    """
+    tree = Tree(folder)
+    for path in spec.declared:
+        if tree.status(path, follow=False) is None:
+            raise BadBackup(
+                f"{path} is declared, but was not pulled", id="sync.source-missing", advice="correct source.paths"
+            )
+    files = size = 0
+
+    def counted() -> Iterable[manifest.Sealed]:
+        nonlocal files, size
+        for entry in manifest.entries(tree):
+            item = manifest.describe(entry, tree, "blake3")
+            files += item.type == "f"
+            size += item.size
+            yield item
+
+    header = Header(spec.service, datetime.now(UTC), spec.source.host)
+    manifest.write(inside(folder, SEAL), header, counted(), (item.model_dump_json() for item in reports))
+    if files == 0:
+        inside(folder, SEAL).unlink()
+        raise BadBackup(
+            f"the source {spec.source.host} has no files below {', '.join(spec.source.paths)}",
+            id="sync.source-empty",
+            advice="see whether the service's disk is mounted there",
+        )
+    return files, size

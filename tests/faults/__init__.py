@@ -1,0 +1,1 @@
+"""Faults: each injected into a healthy service, caught, and named."""

@@ -1,0 +1,159 @@
+"""pytest is the suite: items, selection, failed and error kept apart, and the fixtures for Python tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.smallsite import SmallSite, small_site
+
+TESTS = """
+import subprocess
+
+import pytest
+
+def test_the_box_has_the_notes(box):
+    assert box.tree.read("/srv/notes/note-01.md").startswith(b"# Note 1")
+    assert box.run(("cat", "/srv/notes/note-02.md"), timeout=30).text.startswith("# Note 2")
+
+def test_testinfra_asks_the_box(host):
+    assert host.file("/etc/notes/config.toml").contains("port = 8080")
+    assert not host.file("/etc/hostname").exists
+
+@pytest.mark.service("tasks")
+def test_sqlite_utils_asks_a_copy(sqlite):
+    tasks = sqlite("/srv/tasks/tasks.db")["task"]
+    assert tasks.count == 500
+
+@pytest.mark.service("tasks")
+def test_the_copy_cannot_be_written(sqlite):
+    with pytest.raises(Exception, match="readonly"):
+        sqlite("/srv/tasks/tasks.db").execute("delete from task")
+"""
+
+
+@pytest.fixture(scope="module")
+def proven() -> Iterator[SmallSite]:
+    with small_site() as site:
+        assert site.night().status == 0
+        yield site
+
+
+@pytest.fixture
+def site() -> Iterator[SmallSite]:
+    with small_site() as site:
+        assert site.night().status == 0
+        yield site
+
+
+def test_a_spec_is_a_node_and_a_check_an_item(proven: SmallSite) -> None:
+    said = proven.pytest("--collect-only", "-q").stdout
+
+    assert "notes.yaml::restore" in said
+    assert "notes.yaml::secret /etc/notes/session.key" in said
+    assert not (proven.folder / "scratch").exists() or proven.left_in_scratch == []
+
+
+def test_a_healthy_site_passes(proven: SmallSite) -> None:
+    ran = proven.pytest("-q")
+
+    assert ran.returncode == 0, ran.stdout
+    assert "11 passed" in ran.stdout
+
+
+def test_a_selection_asks_only_what_it_selects(proven: SmallSite) -> None:
+    ran = proven.pytest("-q", "-k", "sqlite")
+
+    assert ran.returncode == 0
+    assert "1 passed, 10 deselected" in ran.stdout
+
+
+def test_a_bad_backup_is_failed_and_the_other_checks_go_on(site: SmallSite) -> None:
+    (site.folder / "mirror/notes/srv/notes/note-07.md").write_text("")
+    site.command("backup")
+
+    ran = site.pytest("-q")
+
+    assert ran.returncode == 1
+    assert "2 failed, 9 passed" in ran.stdout
+    assert "seal.size-changed: /srv/notes/note-07.md" in ran.stdout
+
+
+def test_what_could_not_be_verified_is_an_error(site: SmallSite) -> None:
+    (site.folder / "password").write_text("wrong\n")
+
+    ran = site.pytest("-q", "-k", "sqlite or secret")
+
+    assert ran.returncode == 1
+    assert "2 errors" in ran.stdout
+    assert "passed" not in ran.stdout
+    assert "repository.wrong-password" in ran.stdout
+
+
+def test_tests_in_python_have_the_same_boxes(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text(TESTS)
+
+    ran = site.pytest("-q")
+
+    assert ran.returncode == 0, ran.stdout
+    assert "15 passed" in ran.stdout
+
+
+def test_a_failing_test_in_python_makes_the_drill_red(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text('def test_it(box):\n    assert box.service == "other"\n')
+
+    report = site.run("drill")
+
+    assert report.status == 1
+    assert report.red() == {("test.failed", "fail")}
+    assert report.outcomes()["notes"] == "fail"
+
+
+def test_a_skipped_test_in_python_is_never_green(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text("import pytest\ndef test_it(box):\n    pytest.skip('not today')\n")
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.outcomes()["notes"] == "error"
+
+
+def test_a_test_file_that_cannot_be_read_is_an_error(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text("def test_it(box:\n")
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.red() == {("test.not-collected", "error")}
+    assert report.outcomes() == {"notes": "error", "proxy": "pass", "tasks": "pass"}
+
+
+def test_a_test_of_no_known_service_says_so(site: SmallSite) -> None:
+    (site.specs / "test_stranger.py").write_text("def test_it(box):\n    pass\n")
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.outcomes()["stranger"] == "error"
+
+
+def test_a_wrong_spec_is_shown_with_its_place(site: SmallSite) -> None:
+    (site.specs / "tasks.yaml").write_text("service: tasks\nchecks: []\n")
+
+    ran = site.pytest("-q")
+
+    assert ran.returncode != 0
+    assert "tasks.yaml:2:" in ran.stdout
+
+
+def test_yaml_elsewhere_is_left_alone(tmp_path_factory: pytest.TempPathFactory, proven: SmallSite) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "compose.yaml").write_text("services: {}\n")
+    (folder / "test_nothing.py").write_text("def test_it():\n    pass\n")
+    elsewhere = SmallSite.__new__(SmallSite)
+    elsewhere.specs = folder
+
+    ran = elsewhere.pytest("-q")
+
+    assert "1 passed" in ran.stdout
