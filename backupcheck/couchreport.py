@@ -46,7 +46,8 @@ class Database(Facts):
     """One database, its shards summed: `attachments` and `conflicts` of all live leaves, `bytes` of its files.
 
     `listed` says whether the shard map names it, without which CouchDB serves nothing of it. `errors` counts what
-    is wrong with it, and of these `tails` the files that hold more than zeros after their last header.
+    is wrong with it, shards that were not read too, and `tails` of these the files that go on after their last
+    header with more than zeros.
     """
 
     name: Text
@@ -213,6 +214,6 @@ def _database(database: _Database, tails: set[str]) -> Database:
         conflicts=database.counts.conflicts,
         bytes=database.bytes,
         shards=len(database.ranges),
-        errors=database.error_count,
+        errors=database.error_count + max(0, len(database.ranges) - len(database.files)),
         tails=len(tails.intersection(database.files)),
     )

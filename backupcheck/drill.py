@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import proc, scratchfolder
+from backupcheck.asking import ask, bug
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of
-from backupcheck.seams import ENGINES, Box, BoxRequest, Check, Engine, Facts, Moment
+from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
 
@@ -147,7 +147,7 @@ class Drill:
         except BackupcheckError as error:
             _refuse(service, error)
         except BaseException as error:  # noqa: BLE001  a bug must become an answer: pytest waits for it
-            _refuse(service, _bug(error))
+            _refuse(service, bug(error))
         finally:
             self._close(service, stack)
 
@@ -215,20 +215,6 @@ def sweep(folder: Path) -> int:
     return scratchfolder.sweep(folder)
 
 
-def ask(check: Check[Facts], box: Box, moment: Moment) -> CheckResult:
-    """Put one check to a box. Never raises but `Interrupted`: what goes wrong becomes a finding."""
-    began = time.monotonic()
-    try:
-        findings = list(check.judge(check.observe(box), moment))
-    except Interrupted:
-        raise
-    except BackupcheckError as error:
-        findings = [finding_of(error, check.title)]
-    except Exception as error:  # noqa: BLE001  one check's bug must not hide the other checks' answers
-        findings = [finding_of(_bug(error), check.title)]
-    return check_result(check.kind(), check.title, findings, round(time.monotonic() - began, 4))
-
-
 def _restore_findings(name: str, stored: Stored, tree: Tree, damage: Sequence[str]) -> Iterator[Finding]:
     for line in damage[:20]:
         yield finding_of(
@@ -284,17 +270,6 @@ def _refuse(service: ServiceDrill, error: BackupcheckError) -> None:
             message=f"not asked, because of {error.id}",
         )
         answer.set_result(CheckResult(kind=kind, name=title, findings=(skipped,)))
-
-
-def _bug(error: BaseException) -> BackupcheckError:
-    """An error that nobody raised on purpose; where it happened, but none of the data that it may quote."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return BackupcheckError(
-        f"a defect of backupcheck: {type(error).__name__} at {place}",
-        id="check.crashed",
-        advice="this says nothing about the backup; please report it with this line",
-    )
 
 
 def _isolation(service: ServiceDrill) -> str:

@@ -36,7 +36,7 @@ PIECES = ("", "-wal", "-journal")
 @pytest.fixture
 def service_drill(request: pytest.FixtureRequest) -> ServiceDrill:
     """The drill of the service that the test is about."""
-    from backupcheck.pytest_plugin import SUITE, service_of
+    from backupcheck.items import SUITE, service_of
 
     service = service_of(request.node)
     suite = request.config.stash.get(SUITE, None)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backupcheck.items import SUITE, ServiceItem, service_of
+
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
     from backupcheck.spec import Spec
     from backupcheck.suite import Suite
-
-SUITE = pytest.StashKey["Suite"]()
-FIXTURES = frozenset({"service_drill"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,12 +106,13 @@ class SpecFile(pytest.File):
         return str(excinfo.value)
 
 
-class CheckItem(pytest.Item):
+class CheckItem(ServiceItem):
     """One question: number 0 is the restore itself, the others are the spec's checks."""
 
     def __init__(self, *, spec: Spec, number: int, **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type]
         self.spec = spec
+        self.service = spec.service
         self.number = number
         self.answer: CheckResult | None = None
 
@@ -160,18 +160,6 @@ def in_words(result: CheckResult) -> str:
         if finding.advice:
             lines.append(f"    {finding.advice}")
     return "\n".join(lines)
-
-
-def service_of(item: pytest.Item) -> str | None:
-    """The service that an item is about: of its spec, its marker, or its module `test_<service>.py`."""
-    if isinstance(item, CheckItem):
-        return item.spec.service
-    marker = item.get_closest_marker("service")
-    if marker and marker.args:
-        return str(marker.args[0])
-    if not FIXTURES & set(getattr(item, "fixturenames", ())):
-        return None
-    return item.path.stem.removeprefix("test_").replace("_", "-")
 
 
 @pytest.hookimpl(trylast=True)

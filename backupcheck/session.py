@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.pytest_plugin import SUITE, service_of
+from backupcheck.items import SUITE, service_of
 from backupcheck.result import Proof, Run
 from backupcheck.suite import Suite, problem_result
 

@@ -12,7 +12,7 @@ from backupcheck.seams import Box
 def test_every_uploaded_picture_is_there(box: Box, sqlite: Callable[[str], Database]) -> None:
     """Every picture that an item or a person refers to was restored."""
     wishes = sqlite("/opt/wishlist/data/prod.db")
-    rows = [*wishes.query('select "imageUrl" as name from items'), *wishes.query("select picture as name from user")]
+    rows = wishes.query('select "imageUrl" as name from items union select picture from user')
     names = {row["name"] for row in rows if row["name"] and "://" not in row["name"]}
 
     assert names != set()

@@ -33,12 +33,12 @@ HOUSE = """
  6  pgask pgload
  7  checks/* capture/* scratch/* reporters/*                               # kinds: none knows another
  8  spec/
- 9  manual plan sync
+ 9  manual plan sync asking
 10  drill
 11  suite
-12  pytest_plugin
+12  items
 13  fixtures session face
-14  nightly
+14  pytest_plugin nightly
 15  demo
 16  cli
 17  __main__

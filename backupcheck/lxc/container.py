@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -125,8 +124,8 @@ class Container:
         self,
         inside: Inside,
         *,
-        stdin: int | IO[bytes] = subprocess.DEVNULL,
-        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stdin: int | IO[bytes] = proc.DEVNULL,
+        stdout: int | IO[bytes] = proc.DEVNULL,
     ) -> Iterator[proc.Started]:
         """A command that runs beside the caller, such as a server; killed at the block's end."""
         with proc.started(self._command(inside, accept=inside.accept), stdin=stdin, stdout=stdout) as process:

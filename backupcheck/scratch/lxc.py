@@ -6,12 +6,11 @@ import contextlib
 import dataclasses
 import re
 import stat
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, ClassVar
 
-from backupcheck import scratchfolder
+from backupcheck import proc, scratchfolder
 from backupcheck.errors import ScratchError, ToolFailed, ToolMissing
 from backupcheck.lxc import (
     BASE,
@@ -171,8 +170,8 @@ class LxcBox(Box):
         *,
         env: Mapping[str, str] | None = None,
         root: bool = False,
-        stdin: int | IO[bytes] = subprocess.DEVNULL,
-        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stdin: int | IO[bytes] = proc.DEVNULL,
+        stdout: int | IO[bytes] = proc.DEVNULL,
     ) -> Iterator[Started]:
         inside = _inside(argv, LONGEST_LIFE, env, root=root)
         with self._container.started(inside, stdin=stdin, stdout=stdout) as process:

@@ -208,7 +208,10 @@ def test_a_source_without_room_for_the_copy_is_named_and_the_old_copy_kept(
     assert rows(place_in(tmp_path / "mirror")) == ("ok", 0, 0)
 
 
-@pytest.mark.parametrize("script", ["echo Welcome", '"$@" | head -c 3000; exit 0', 'true "$@"; exit 0'])
+JUNK = "d=$(mktemp -d); printf 'no database' > $d/copy; tar -C $d -cf - copy; rm -r $d; exit 0"
+
+
+@pytest.mark.parametrize("script", ["echo Welcome", '"$@" | head -c 3000; exit 0', 'true "$@"; exit 0', JUNK])
 def test_a_stream_that_is_not_the_copy_never_replaces_it(
     sshd: Sshd, root: Path, tmp_path: Path, script: str
 ) -> None:

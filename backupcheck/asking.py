@@ -1,0 +1,36 @@
+"""Puts one check to a box; whatever goes wrong becomes a finding."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+
+from backupcheck.errors import BackupcheckError, Interrupted
+from backupcheck.result import CheckResult, check_result, finding_of
+from backupcheck.seams import Box, Check, Facts, Moment
+
+
+def ask(check: Check[Facts], box: Box, moment: Moment) -> CheckResult:
+    """Put one check to a box. Never raises but `Interrupted`: what goes wrong becomes a finding."""
+    began = time.monotonic()
+    try:
+        findings = list(check.judge(check.observe(box), moment))
+    except Interrupted:
+        raise
+    except BackupcheckError as error:
+        findings = [finding_of(error, check.title)]
+    except Exception as error:  # noqa: BLE001  one check's bug must not hide the other checks' answers
+        findings = [finding_of(bug(error), check.title)]
+    return check_result(check.kind(), check.title, findings, round(time.monotonic() - began, 4))
+
+
+def bug(error: BaseException) -> BackupcheckError:
+    """An error that nobody raised on purpose; where it happened, but none of the data that it may quote."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return BackupcheckError(
+        f"a defect of backupcheck: {type(error).__name__} at {place}",
+        id="check.crashed",
+        advice="this says nothing about the backup; please report it with this line",
+    )

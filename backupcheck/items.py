@@ -1,0 +1,32 @@
+"""Which suite a pytest session has, and which service one of its items is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from backupcheck.suite import Suite
+
+SUITE: pytest.StashKey[Suite] = pytest.StashKey()
+DRILLED = "service_drill"
+"""The fixture that all of ours stand on: a test that uses it is about a service."""
+
+
+class ServiceItem(pytest.Item):
+    """An item of a spec; `service` is whose."""
+
+    service: str
+
+
+def service_of(item: pytest.Item) -> str | None:
+    """The service that an item is about: of its spec, its marker, or its module `test_<service>.py`."""
+    if isinstance(item, ServiceItem):
+        return item.service
+    marker = item.get_closest_marker("service")
+    if marker and marker.args:
+        return str(marker.args[0])
+    if DRILLED not in getattr(item, "fixturenames", ()):
+        return None
+    return item.path.stem.removeprefix("test_").replace("_", "-")
