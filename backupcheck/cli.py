@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from backupcheck.seams import Kind, Seam
@@ -50,10 +50,18 @@ def _like_ctrl_c(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """A mistake on the command line has the exit status of a mistake in a file: 3."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(3, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     from backupcheck import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="backupcheck",
         description="Proves that each self-hosted service would come back from its backup.",
         epilog=EPILOG,
@@ -79,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_site_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     def add(name: str, help: str, do: object) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help)
         command.add_argument("--site", metavar="FILE", help=f"the site file; default: {', '.join(PLACES)}")

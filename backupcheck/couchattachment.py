@@ -19,7 +19,10 @@ LARGEST_PIECE = 2**20
 
 @dataclass(frozen=True)
 class CouchAttachment:
-    """An attachment; `length` in bytes as served, `digest` (`md5-` and base64) of the bytes as stored."""
+    """An attachment; `digest` (`md5-` and base64) is of the bytes as stored.
+
+    `length` in bytes is as served; of what a client had gzipped itself, CouchDB knows only the length as stored.
+    """
 
     name: str
     content_type: str
@@ -45,36 +48,38 @@ def read_attachment(wire: Wire, place: Place, rev: str, attachment: CouchAttachm
                 sums.add(piece)
         except (BrokenOff, zlib.error):
             raise at.error(f"the attachment {attachment.name} breaks off") from None
-    if sums.length != attachment.length:
-        message = f"{sums.length} of the {attachment.length} bytes of the attachment {attachment.name}"
+    if attachment.length not in (sums.served, sums.sent):
+        message = f"{sums.served} of the {attachment.length} bytes of the attachment {attachment.name}"
         raise at.error(f"the server gives {message}")
     if attachment.digest not in sums.digests:
         raise at.error(f"the bytes of the attachment {attachment.name} are not those of its digest")
 
 
 class _Sums:
-    """The length of an attachment, and its digests as sent and as served: gzipped ones are kept so, and the digest
+    """Lengths and digests of an attachment as sent and as served: what is kept gzipped is sent so, and its digest
     is of what is kept."""
 
     def __init__(self, *, gzipped: bool) -> None:
-        self.length = 0
+        self.sent = self.served = 0
         self._inflate = zlib.decompressobj(GZIP) if gzipped else None
-        self._sent, self._served = (hashlib.md5(usedforsecurity=False) for _ in range(2))
+        self._of_sent, self._of_served = (hashlib.md5(usedforsecurity=False) for _ in range(2))
 
     def add(self, piece: bytes) -> None:
         """Raises `zlib.error`."""
-        self._sent.update(piece)
+        self.sent += len(piece)
+        self._of_sent.update(piece)
         if self._inflate is None:
-            return self._add_served(piece)
+            return self._serve(piece)
         while piece:
-            self._add_served(self._inflate.decompress(piece, LARGEST_PIECE))
+            self._serve(self._inflate.decompress(piece, LARGEST_PIECE))
             piece = self._inflate.unconsumed_tail
         return None
 
-    def _add_served(self, piece: bytes) -> None:
-        self.length += len(piece)
-        self._served.update(piece)
+    def _serve(self, piece: bytes) -> None:
+        self.served += len(piece)
+        self._of_served.update(piece)
 
     @property
     def digests(self) -> frozenset[str]:
-        return frozenset("md5-" + base64.b64encode(one.digest()).decode() for one in (self._sent, self._served))
+        both = (self._of_sent, self._of_served)
+        return frozenset("md5-" + base64.b64encode(one.digest()).decode() for one in both)

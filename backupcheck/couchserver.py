@@ -42,11 +42,12 @@ ITERATIONS = 10
 class Served(Facts):
     """One database as the server has it: its own counts, and how many documents it gave when all were read.
 
-    `trouble` says why the reading ended early, or what did not agree; it is empty if all went well.
+    `documents` is None where it did not even give those. `trouble` says why the reading ended early, or what did
+    not agree; it is empty if all went well.
     """
 
     name: Text
-    documents: int = 0
+    documents: int | None = None
     deleted: int | None = None
     read: int = 0
     trouble: Text = ""
@@ -73,7 +74,6 @@ def look(box: Box, data: str, node: str | None, names: tuple[str, ...], timeout:
         return ServerFacts(state="none", message="the box has no CouchDB server")
     try:
         with server(box, program, data, node, timeout) as (client, process):
-            client.version()
             served = tuple(_served(client, name) for name in names)
             client.version()  # still there: what it could not give is not for want of a server
             return ServerFacts(state="read", message=_emergency(process), databases=served)
@@ -95,7 +95,7 @@ def server(
 ) -> Iterator[tuple[CouchClient, Started]]:
     """A server on a copy of the folder `data`, and a client of it that gives up after `timeout` seconds.
 
-    Both are gone at the block's end. Raises `ScratchError`; the client's first answer says whether it started.
+    Both are gone at the block's end. Raises `ScratchError` or `CouchUnreachable` if the server does not start.
     """
     if node is None or NODE.fullmatch(node) is None:
         raise ScratchError("the shard map does not say under which node name the server must start")
@@ -108,8 +108,10 @@ def server(
         with box_server(box, (program,), plan.port, patience=START_SECONDS, env=environment) as running:
             running.session.auth = (ADMIN, plan.password)
             deadline = time.monotonic() + START_SECONDS + timeout
+            client = CouchClient(running.session, HOST, deadline=deadline)
             with _explained(running.process):
-                yield CouchClient(running.session, HOST, deadline=deadline), running.process
+                client.version()
+                yield client, running.process
     finally:
         box.run(("rm", "-rf", plan.inside), timeout=120, accept=frozenset(range(256)))
         shutil.rmtree(plan.folder, ignore_errors=True)
@@ -141,7 +143,8 @@ def _explained(process: Started) -> Iterator[None]:
 
 
 def _served(client: CouchClient, name: str) -> Served:
-    info, read, trouble = CouchInfo(0, None), 0, ""
+    info: CouchInfo | None = None
+    read, trouble = 0, ""
     try:
         info = client.info(name)
         for _ in client.documents(name):
@@ -151,7 +154,8 @@ def _served(client: CouchClient, name: str) -> Served:
             trouble = f"the changes have {deleted} deleted documents, the server counts {info.deleted}"
     except CouchReadError as error:
         trouble = error.message
-    return Served(name=name, documents=info.documents, deleted=info.deleted, read=read, trouble=trouble)
+    counts = {} if info is None else {"documents": info.documents, "deleted": info.deleted}
+    return Served(name=name, read=read, trouble=trouble, **counts)
 
 
 def _emergency(process: Started) -> str:

@@ -20,7 +20,7 @@ from backupcheck import proc, scratchfolder
 from backupcheck.asking import ask, bug
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of, not_asked
 from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
@@ -263,12 +263,7 @@ def _refuse(service: ServiceDrill, error: BackupcheckError) -> None:
             answer.set_result(check_result(kind, title, [finding]))
             finding = None
             continue
-        skipped = Finding(
-            id="check.not-asked",
-            outcome=Outcome.SKIP,
-            subject=title,
-            message=f"not asked, because of {error.id}",
-        )
+        skipped = not_asked(title, error.id)
         answer.set_result(CheckResult(kind=kind, name=title, findings=(skipped,)))
 
 

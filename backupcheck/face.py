@@ -242,12 +242,15 @@ def _finding_line(service: str, finding: Finding, more: int) -> str:
 def _plain_lines(run: Run, groups: Iterable[TroubleGroup]) -> Iterator[str]:
     """What the lines of the services did not say yet, and what is to be done."""
     said = {proof.service: told[0] for proof in run.services if (told := _worst(proof))}
+    advice: dict[tuple[str, str], list[str]] = {}
     for group in groups:
         service, finding = group.first.service, group.first.finding
         if said.get(service) != finding:
             yield _finding_line(service, finding, group.more)
         if finding.advice:
-            yield f"do {service or 'run'} {finding.id}: {finding.advice}"
+            advice.setdefault((finding.id, finding.advice), []).append(service or "run")
+    for (id, text), services in advice.items():
+        yield f"do {', '.join(services)} {id}: {text}"
 
 
 def _worst(proof: Proof) -> list[Finding]:

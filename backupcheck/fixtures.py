@@ -167,7 +167,6 @@ class RestoredCouchdb:
             node = verify(self._place, LOADING_SECONDS).server_name
             running = server(self._box, program, self._data, node, LOADING_SECONDS)
             client, _ = self._stack.enter_context(running)
-            client.version()
         except (ProcessError, ScratchError, CouchUnreachable) as error:
             pytest.skip(f"could not verify: {error.message}")
         return client

@@ -217,16 +217,22 @@ def pytest_runtest_makereport(
     """What a Python test says becomes a result of its service."""
     report = yield
     if SUITE in item.config.stash and not isinstance(item, CheckItem):
-        _record(item.config.stash[SUITE], item, report)
+        _record(item.config.stash[SUITE], item, call, report)
     return report
 
 
-def _record(suite: Suite, item: pytest.Item, report: pytest.TestReport) -> None:
-    from backupcheck.result import Finding, Outcome
+def _record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    from backupcheck.errors import BackupcheckError
+    from backupcheck.result import Finding, Outcome, not_asked
 
     if report.when == "setup" and report.passed:
         return
     if report.when == "teardown" and report.passed:
+        return
+    service = service_of(item) or item.path.stem
+    if report.when == "setup" and call.excinfo and isinstance(call.excinfo.value, BackupcheckError):
+        # the box could not be opened: the service's own results say why
+        suite.record(service, item.name, not_asked(item.name, call.excinfo.value.id), report.duration)
         return
     outcome = Outcome.PASS
     if report.skipped:
@@ -239,7 +245,7 @@ def _record(suite: Suite, item: pytest.Item, report: pytest.TestReport) -> None:
         subject=item.name,
         message=_sentence(item) if outcome is Outcome.PASS else _crash(report),
     )
-    suite.record(service_of(item) or item.path.stem, item.name, finding, report.duration)
+    suite.record(service, item.name, finding, report.duration)
 
 
 def _sentence(item: pytest.Item) -> str:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_fie
 from backupcheck.errors import BackupcheckError
 
 LONGEST_TEXT = 1000
+NOT_ASKED = "check.not-asked"
+"""The id of what was skipped because of a trouble that another finding of the service names."""
 
 
 class Outcome(StrEnum):
@@ -124,6 +126,12 @@ def check_result(kind: str, name: str, findings: Iterable[Finding], seconds: flo
         )
         found = (*found, nothing)
     return CheckResult(kind=kind, name=name, findings=found, seconds=seconds)
+
+
+def not_asked(subject: str, because: str) -> Finding:
+    """A question that was not asked, because of the trouble with that id."""
+    message = f"not asked, because of {because}"
+    return Finding(id=NOT_ASKED, outcome=Outcome.SKIP, subject=subject, message=message)
 
 
 def finding_of(error: BackupcheckError, subject: str) -> Finding:

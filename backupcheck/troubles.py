@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
+from backupcheck.result import NOT_ASKED, CheckResult, Finding, Outcome, Proof, Run
 
 RED = (Outcome.FAIL, Outcome.ERROR)
 
@@ -107,7 +107,7 @@ def proof_silences(proof: Proof) -> tuple[Trouble, ...]:
     for check in proof.checks:
         if not check.findings:
             found.append(_compared_nothing(check))
-        elif check.outcome is Outcome.SKIP:
+        elif check.outcome is Outcome.SKIP and not (_has_a_cause(check) and proof.troubles):
             found.append(_skipped(check))
     return tuple(Trouble(proof.service, None, finding) for finding in found)
 
@@ -118,6 +118,11 @@ def _of_proof(proof: Proof) -> Iterator[Trouble]:
             if finding.outcome in RED:
                 yield Trouble(proof.service, check, finding)
     yield from proof_silences(proof)
+
+
+def _has_a_cause(check: CheckResult) -> bool:
+    """Whether it was not asked because of a trouble that the service names itself: saying it twice hides it."""
+    return all(finding.id == NOT_ASKED for finding in check.findings)
 
 
 def _no_checks(proof: Proof) -> Finding:

@@ -55,6 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers from what was prepared, to the administrator only."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     admins: dict[str, str]
 
     def do_GET(self) -> None:
