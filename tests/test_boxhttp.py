@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import requests
 from backupcheck.boxhttp import HOST, BoxServer, box_server
 from backupcheck.couchclient import CouchClient, CouchUnreachable
 from backupcheck.errors import ScratchError
-from backupcheck.seams import Box
+from backupcheck.scratch.lxc import Lxc
+from backupcheck.seams import Box, BoxRequest
+from backupcheck.tree import Tree
 from tests.boxes import open_box
 
 # What CouchDB keeps gzipped, it sends so, and the digest is of the gzipped bytes.
@@ -56,11 +59,23 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    (tmp_path / "tree/srv").mkdir(parents=True)
-    with open_box(tmp_path, tmp_path / "tree") as box:
-        yield box
+@pytest.fixture(params=["process", pytest.param("lxc", marks=pytest.mark.lxc)])
+def box(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Box]:
+    """A box of each engine, for what a box is to its network differs."""
+    if request.param == "process":
+        (tmp_path / "tree/srv").mkdir(parents=True)
+        with open_box(tmp_path, tmp_path / "tree") as box:
+            yield box
+        return
+    engine = Lxc()
+    engine.prepare(frozenset({"base"}))
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="backupcheck-test-") as folder:
+        place = Path(folder)
+        place.chmod(0o711)
+        for name in ("tree", "scratch"):
+            (place / name).mkdir()
+        with engine.open(BoxRequest("test", Tree(place / "tree"), place / "scratch", ())) as box:
+            yield box
 
 
 @contextlib.contextmanager
@@ -122,20 +137,19 @@ def test_a_box_without_a_way_in_is_an_error(box: Box) -> None:
 @pytest.mark.parametrize("trap", ["link", "file", "folder"])
 def test_a_trap_in_place_of_the_way_in_is_not_followed(box: Box, tmp_path: Path, trap: str) -> None:
     outside = socket.socket(socket.AF_UNIX)
-    outside.bind(str(tmp_path / "outside"))
+    outside.bind(str(tmp_path / "http"))
     outside.listen()
     outside.settimeout(0.5)
     with contextlib.closing(outside), _serving(box, "0") as server:
         (folder,) = box.work.iterdir()
         (folder / "http").unlink()
         if trap == "link":
-            (folder / "http").symlink_to(tmp_path / "outside")
+            (folder / "http").symlink_to(tmp_path / "http")
         elif trap == "file":
             (folder / "http").write_text("")
         else:
             shutil.rmtree(folder)
             folder.symlink_to(tmp_path)
-            (tmp_path / "http").symlink_to(tmp_path / "outside")
 
         with pytest.raises(CouchUnreachable):
             CouchClient(server.session, HOST).version()

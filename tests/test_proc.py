@@ -316,6 +316,11 @@ class TestSecrets:
 
         assert command.shown == "x '***'"
 
+    def test_of_a_program_in_a_word_only_the_first_line_is_shown(self) -> None:
+        command = Command(("python3", "-c", "import os\nprint(1)\n", "y" * 400), 1)
+
+        assert command.shown == f"python3 -c 'import os …' '{'y' * 300} …'"
+
     def test_no_representation_shows_them(self) -> None:
         command = Command(
             ("sleep", "60", SECRET), timeout=20, stdin=SECRET.encode(), env={"P": SECRET}, secrets=(SECRET,)

@@ -255,7 +255,7 @@ class Couchdb(Check[CouchdbFacts]):
 def _described(database: Database) -> str:
     return (
         f"{database.documents} documents, {database.deleted} deleted, {database.attachments} attachments,"
-        f" {database.conflicts} conflicts, {database.bytes} bytes in {database.shards} shards"
+        f" {database.conflicts} conflicts, {database.bytes} bytes, shards: {database.shards}"
     )
 
 

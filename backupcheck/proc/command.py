@@ -23,6 +23,10 @@ MOST_OUTPUT = 64 * 2**20
 MOST_STDERR = 256 * 2**10
 
 
+LONGEST_WORD = 300
+"""Characters of a word that are shown of a command."""
+
+
 @dataclass(frozen=True, repr=False)
 class Command:
     """What to run and what to make of it.
@@ -59,8 +63,8 @@ class Command:
 
     @property
     def shown(self) -> str:
-        """The command as a person would type it, its secrets masked."""
-        return shlex.join(self.masked_argv)
+        """The command as a person would type it, its secrets masked; of a program in a word its first line."""
+        return shlex.join(_brief(word) for word in self.masked_argv)
 
     def masked(self, text: str) -> str:
         """`text` without the command's secrets; the longest first, for one may be a part of another."""
@@ -105,3 +109,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The minimal environment of a child, with `extra` laid over it."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**kept, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", **(extra or {})}
+
+
+def _brief(word: str) -> str:
+    """A word of one line and bounded length, for a log that a person reads."""
+    first, more, _ = word.strip().partition("\n")
+    return f"{first[:LONGEST_WORD]} …" if more or len(first) > LONGEST_WORD else word

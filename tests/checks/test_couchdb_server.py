@@ -151,6 +151,20 @@ def test_what_a_server_cannot_give_is_named(box: Box, install: Install, fault: s
     assert bad(findings(_check(), box)) == FAULTS[fault]
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("it does not start", "ended: [error] Failure to start: file corruption in _nodes"),
+        ("it dies while it is read", "ended"),
+    ],
+)
+def test_what_a_server_said_when_it_ended_is_told(box: Box, install: Install, fault: str, said: str) -> None:
+    install(fault)
+    (start,) = _of(findings(_check(), box), "server-start")
+
+    assert said in start.message
+
+
 def test_a_server_gets_a_configuration_of_its_own_and_does_not_replicate(box: Box, install: Install) -> None:
     install()
     findings(_check(), box)
