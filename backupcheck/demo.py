@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backupcheck import demo_sources, proc
+from backupcheck.boxes.namespaces import embedded_postgres
 from backupcheck.errors import ToolMissing, UsageError
-from backupcheck.namespaces import embedded_postgres
 from backupcheck.nightly import Job
 from backupcheck.proc import Command
 from backupcheck.spec import load_site, load_specs

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck import proc, scratchfolder
+from backupcheck import proc
 from backupcheck.asking import ask, bug
+from backupcheck.boxes import folder as scratchfolder
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of, not_asked

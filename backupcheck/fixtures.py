@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from testinfra.host import Host
 
-    from backupcheck.cluster import Cluster
-    from backupcheck.couchclient import CouchClient
+    from backupcheck.couch.client import CouchClient
     from backupcheck.couchfile import Document
     from backupcheck.drill import ServiceDrill
+    from backupcheck.postgresql.cluster import Cluster
     from backupcheck.seams import Box
 
 LOADING_SECONDS = 1800.0
@@ -58,7 +58,7 @@ def host(box: Box) -> Host:
     """The box as a testinfra host: `host.file("/etc/caddy/Caddyfile").contains("tls")`."""
     from testinfra.host import Host
 
-    from backupcheck.boxhost import BoxBackend
+    from backupcheck.boxes.host import BoxBackend
 
     return Host(BoxBackend(box))
 
@@ -97,9 +97,9 @@ def postgres(service_drill: ServiceDrill) -> Iterator[Callable[[str], Connection
 
 
 def _loaded(service: ServiceDrill, path: str) -> Cluster:
-    from backupcheck.cluster import Cluster, Database, choose, cluster, servers
-    from backupcheck.pgdump import read_dump
-    from backupcheck.pgload import load, unpacked
+    from backupcheck.postgresql.cluster import Cluster, Database, choose, cluster, servers
+    from backupcheck.postgresql.dump import read_dump
+    from backupcheck.postgresql.load import load, unpacked
 
     known = service.loaded.get(path)
     if isinstance(known, Cluster):
@@ -155,9 +155,9 @@ class RestoredCouchdb:
     def server(self) -> CouchClient:
         """A client of a server of the box; where there is none, or it does not start, the test is skipped, which
         is never green."""
-        from backupcheck.couchclient import CouchUnreachable
-        from backupcheck.couchreport import verify
-        from backupcheck.couchserver import find_server, server
+        from backupcheck.couch.client import CouchUnreachable
+        from backupcheck.couch.report import verify
+        from backupcheck.couch.server import find_server, server
         from backupcheck.errors import ProcessError, ScratchError
 
         program = find_server(self._box)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from backupcheck.errors import BackupcheckError, UnsafePath
-from backupcheck.manifest import PULL
+from backupcheck.seal.manifest import PULL
 
 DRAFT = ".backupcheck-draft"
 LONGEST_NAME = 255

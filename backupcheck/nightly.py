@@ -15,7 +15,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.face import Face
 from backupcheck.mirror import publishing
 from backupcheck.plan import choose_engine, repository_of
-from backupcheck.restic import Repository
+from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
 from backupcheck.seams import REPORTERS
 from backupcheck.session import drilled

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from backupcheck.errors import BadBackup, RepositoryError, UsageError
-from backupcheck.restic import Repository, Snapshot
-from backupcheck.restic_access import Access
+from backupcheck.restic.access import Access
+from backupcheck.restic.repository import Repository, Snapshot
 from backupcheck.seams import ENGINES, Engine
 from backupcheck.spec import Site
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck import manifest
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, PullError
-from backupcheck.manifest import SEAL, Header
 from backupcheck.mirror import inside, mark
 from backupcheck.remote import Local, Pull, Ssh, SshAccess
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
+from backupcheck.seal import manifest
+from backupcheck.seal.manifest import SEAL, Header
 from backupcheck.seams import CaptureReport
 from backupcheck.spec import Site, Spec
 from backupcheck.tree import Tree

@@ -22,16 +22,15 @@ import backupcheck
 ROOT = Path(backupcheck.__file__).parent
 
 HOUSE = """
- 0  errors patterns duration mistakes                                      # words that all use
- 0  couchfile/ pem pgdump sqlitefile probes/ demo_sources                 # know nothing of this project
- 1  result tree registry yamlfile configfile/ restic_access restic_failures
- 2  proc/ matchers manifest validate wording troubles credentials x509file couchwire sitelock
- 3  seams fields questions validity compare mirror                         # what kinds are made of
- 3  lxc/ restic namespaces scratchfolder couchattachment                   # instruments
- 4  places probe remote boxhost boxhttp couchclient couchreport            # instruments for kinds
- 5  cluster couchserver
- 6  pgask pgload
- 7  checks/* capture/* scratch/* reporters/*                               # kinds: none knows another
+ 0  errors patterns duration mistakes                     # words that all use
+ 0  couchfile/ sqlitefile probes/ demo_sources            # know nothing of this project
+ 1  result tree registry yamlfile configfile/
+ 2  proc/ matchers validate wording troubles sitelock
+ 3  seams fields questions                                # what kinds are made of
+ 3  seal/ keys/ restic/ lxc/                              # instruments
+ 4  boxes/ remote mirror                                  # instruments for kinds
+ 5  couch/ postgresql/
+ 7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
  8  spec/
  9  manual plan sync asking
 10  drill
@@ -45,7 +44,7 @@ HOUSE = """
 """
 """Each row: a number, then modules; `name/` is a package that counts as one, `name/*` a folder of siblings."""
 
-ALONE = ("couchfile", "probes", "pem", "pgdump", "sqlitefile", "patterns", "demo_sources")
+ALONE = ("couchfile", "probes", "sqlitefile", "patterns", "demo_sources")
 """May be taken out of this project as they are: they import nothing of it."""
 
 STARTING = re.compile(r"os\.(system|popen|fork\w*|exec\w+|spawn\w+|posix_spawn\w*)|pty\.\w+|ProcessPoolExecutor")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import PullError, UnsafePath
-from backupcheck.manifest import PULL
 from backupcheck.mirror import inside, mark, publishing
+from backupcheck.seal.manifest import PULL
 from tests.names import names_in
 
 BEGAN = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)

@@ -14,12 +14,13 @@ from typing import cast
 
 import pytest
 
-from backupcheck import manifest, proc
+from backupcheck import proc
 from backupcheck.capture.sqlite import Sqlite
 from backupcheck.checks.files import Files
 from backupcheck.errors import Interrupted
-from backupcheck.manifest import PULL, SEAL
 from backupcheck.result import Finding, Outcome
+from backupcheck.seal import manifest
+from backupcheck.seal.manifest import PULL, SEAL
 from backupcheck.seams import Capture, Check, Facts
 from backupcheck.spec import RepositorySpec, ScratchSpec, Site, SourceSpec, Spec, SshSpec
 from backupcheck.sync import Synced, sync

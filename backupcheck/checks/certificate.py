@@ -12,16 +12,16 @@ from typing import Literal, Self
 from cryptography import x509
 from pydantic import Field, model_validator
 
-from backupcheck import pem, x509file
 from backupcheck.duration import Duration
 from backupcheck.errors import UnsafePath
 from backupcheck.fields import AbsolutePath, Amount, Glob
+from backupcheck.keys import pem, x509file
+from backupcheck.keys.validity import Verdict, days_left, is_short_lived, verdicts
+from backupcheck.keys.x509file import CertificateFacts
 from backupcheck.matchers import Match, compared
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.tree import Tree
-from backupcheck.validity import Verdict, days_left, is_short_lived, verdicts
-from backupcheck.x509file import CertificateFacts
 
 LARGEST = 2**20
 MOST_FILES = 1000

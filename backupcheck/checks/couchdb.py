@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from backupcheck.couch.report import Contents, Database, Trouble, verify
+from backupcheck.couch.server import Served, ServerFacts, look
 from backupcheck.couchfile import Code
-from backupcheck.couchreport import Contents, Database, Trouble, verify
-from backupcheck.couchserver import Served, ServerFacts, look
 from backupcheck.fields import AbsolutePath
 from backupcheck.matchers import Expected, Match, compared, describe
 from backupcheck.questions import Asked

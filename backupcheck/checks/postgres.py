@@ -7,11 +7,11 @@ from typing import IO
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from backupcheck.cluster import Database, Server, choose, cluster, servers
 from backupcheck.errors import ToolFailed
-from backupcheck.pgask import Asking, Found
-from backupcheck.pgdump import Dump, read_dump
-from backupcheck.pgload import Loaded, load, unpacked
+from backupcheck.postgresql.ask import Asking, Found
+from backupcheck.postgresql.cluster import Database, Server, choose, cluster, servers
+from backupcheck.postgresql.dump import Dump, read_dump
+from backupcheck.postgresql.load import Loaded, load, unpacked
 from backupcheck.questions import Query, Table, judge_queries, judge_tables
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment

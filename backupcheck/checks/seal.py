@@ -12,12 +12,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from backupcheck.compare import Aspect, Compare, Difference
 from backupcheck.errors import UnsafePath
 from backupcheck.fields import Glob
-from backupcheck.manifest import PULL, SEAL, Reading, SealBroken, Sealed
 from backupcheck.patterns import within_any
 from backupcheck.result import Finding, Outcome, Text
+from backupcheck.seal.compare import Aspect, Compare, Difference
+from backupcheck.seal.manifest import PULL, SEAL, Reading, SealBroken, Sealed
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.tree import Tree, restorable
 

@@ -10,11 +10,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from backupcheck import configfile, credentials
+from backupcheck import configfile
 from backupcheck.configfile.values import MISSING, TEMPLATE, parts
-from backupcheck.credentials import Format
 from backupcheck.errors import UnsafePath
 from backupcheck.fields import AbsolutePath, Amount, Mode, Owner, octal
+from backupcheck.keys import credentials
+from backupcheck.keys.credentials import Format
 from backupcheck.matchers import compared
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seams import Box, Check, Facts, Moment

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from backupcheck.boxes.probe import ask
 from backupcheck.errors import ScratchError, ToolTimedOut
 from backupcheck.matchers import Match, compared
-from backupcheck.probe import ask
 from backupcheck.questions import Answer, Query, Table, judge_queries, judge_tables
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment

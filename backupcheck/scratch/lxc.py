@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, ClassVar
 
-from backupcheck import proc, scratchfolder
+from backupcheck import proc
+from backupcheck.boxes import folder as scratchfolder
+from backupcheck.boxes.places import restored_places
 from backupcheck.errors import ScratchError, ToolFailed, ToolMissing
 from backupcheck.lxc import (
     BASE,
@@ -26,7 +28,6 @@ from backupcheck.lxc import (
     sweep,
     why_not,
 )
-from backupcheck.places import restored_places
 from backupcheck.proc import Completed, Started
 from backupcheck.seams import Box, BoxRequest, Engine
 

@@ -20,10 +20,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, ClassVar
 
-from backupcheck import namespaces, proc
+from backupcheck import proc
+from backupcheck.boxes import namespaces
+from backupcheck.boxes.namespaces import View
+from backupcheck.boxes.places import restored_places
 from backupcheck.errors import ProcessError, ScratchError, ToolFailed, ToolMissing, ToolTimedOut
-from backupcheck.namespaces import View
-from backupcheck.places import restored_places
 from backupcheck.proc import Command, Completed, Started
 from backupcheck.seams import Box, BoxRequest, Engine
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from backupcheck.boxes.namespaces import embedded_postgres
 from backupcheck.capture.postgres import Postgres
 from backupcheck.errors import PullError
 from backupcheck.mirror import inside
-from backupcheck.namespaces import embedded_postgres
 from tests.sshd import Sshd
 
 BIN = (embedded_postgres() or Path("/")) / "pginstall" / "bin"

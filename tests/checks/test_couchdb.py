@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from backupcheck import couchreport
 from backupcheck.checks.couchdb import Couchdb, CouchdbFacts
+from backupcheck.couch import report as couchreport
 from backupcheck.couchfile import iter_documents
 from backupcheck.errors import ProcessError, ToolTimedOut, UnsafePath
 from backupcheck.result import Finding, Outcome
@@ -364,7 +364,7 @@ def test_the_verification_is_done_by_the_code_of_this_program(data: Path, tmp_pa
     shutil.copytree(couchreport.OWN / "backupcheck", other / "backupcheck")
     (other / "backupcheck/couchfile/__main__.py").write_text("raise SystemExit('this is another one')")
     program = (
-        f"from pathlib import Path; from backupcheck.couchreport import verify; verify(Path({str(data)!r}), 60)"
+        f"from pathlib import Path; from backupcheck.couch.report import verify; verify(Path({str(data)!r}), 60)"
     )
 
     def said(folder: Path) -> bytes:

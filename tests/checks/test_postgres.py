@@ -14,8 +14,8 @@ from psycopg import sql
 from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.postgres import Postgres
-from backupcheck.cluster import DATABASE, KEEPER, Cluster, Server, cluster, servers
 from backupcheck.errors import UnsafePath
+from backupcheck.postgresql.cluster import DATABASE, KEEPER, Cluster, Server, cluster, servers
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Moment
 from tests.boxes import open_box

@@ -17,8 +17,8 @@ from pydantic import JsonValue, ValidationError
 from backupcheck.checks import seal as module
 from backupcheck.checks.seal import Seal, SealFacts
 from backupcheck.errors import UnsafePath
-from backupcheck.manifest import Header, describe, entries, write
 from backupcheck.result import Finding, Outcome
+from backupcheck.seal.manifest import Header, describe, entries, write
 from backupcheck.seams import Check
 from backupcheck.tree import DEEPEST, Tree
 from tests.checks.plain import PlainBox, bad, failed, findings, outcome, spec

@@ -12,8 +12,8 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.secret import Secret
-from backupcheck.credentials import Format
 from backupcheck.errors import BackupcheckError
+from backupcheck.keys.credentials import Format
 from backupcheck.result import Finding, Outcome
 from tests.checks.authority import new_key, pem_of
 from tests.checks.plain import PlainBox, bad, failed, findings, outcome, spec

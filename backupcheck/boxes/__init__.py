@@ -1,0 +1,1 @@
+"""What boxes are made of and asked through, whatever their engine."""

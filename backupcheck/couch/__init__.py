@@ -1,0 +1,1 @@
+"""CouchDB over HTTP: a client, a server in a box, and what the file verifier reports."""

@@ -1,0 +1,1 @@
+"""Keys, certificates and secrets: read, matched and judged, never told."""

@@ -1,0 +1,1 @@
+"""Throw-away Postgres clusters in boxes, and dumps: read, loaded, asked."""

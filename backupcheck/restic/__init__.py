@@ -1,0 +1,1 @@
+"""restic by subprocess: the repository, how it is opened, its failures by name."""

@@ -1,0 +1,273 @@
+"""The repository, by subprocess: what restic is asked, and what its answers mean.
+
+Only the exit status and standard error are trusted, for restic 0.14 to 0.19 print differently, and what was
+restored is compared with `ls --json`. Everything that reads takes no lock and no cache: a drill must work on a
+read-only repository, and a warm cache hides packs that are gone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from backupcheck import proc
+from backupcheck.errors import (
+    BackupcheckError,
+    BadBackup,
+    ProcessError,
+    RepositoryError,
+    ToolFailed,
+    ToolMissing,
+    ToolTimedOut,
+)
+from backupcheck.proc import Command
+from backupcheck.restic.access import Access
+from backupcheck.restic.failures import (
+    BROKEN_SNAPSHOT,
+    DAMAGED,
+    GONE,
+    NOT_FOUND,
+    WRONG_PASSWORD,
+    classified,
+    damage,
+    spoken,
+)
+
+SECONDS_SMALL = 600.0
+SECONDS_LARGE = 12 * 3600.0
+SUCCESS = frozenset({0})
+READING = ("--no-lock", "--no-cache")
+MOST_NAMED = 5
+LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One of restic's snapshots; `time` has a time zone."""
+
+    id: str
+    time: datetime
+    host: str
+    tags: tuple[str, ...]
+    paths: tuple[str, ...]
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One name in a snapshot; `size` in bytes, 0 for what is no file. What is not UTF-8 in it reads U+FFFD."""
+
+    path: str
+    type: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore said: `damage` are the lines of standard error that name what could not be restored."""
+
+    seconds: float
+    damage: tuple[str, ...]
+
+
+class Repository:
+    """restic's repository. Errors are `RepositoryError` (could not look) or `BadBackup` (looked, damaged).
+
+    `patience` is the time in seconds for what reads no files' content.
+    """
+
+    def __init__(self, access: Access, patience: float = SECONDS_SMALL) -> None:
+        self.access = access
+        self.patience = patience
+
+    def version(self) -> str:
+        """restic's own version, such as `0.14.0`."""
+        said = proc.run(Command(("restic", "version"), timeout=SECONDS_SMALL)).text
+        match = re.search(r"restic (\d+\.\d+\.\d+)", said)
+        return match.group(1) if match else "unknown"
+
+    def exists(self) -> bool:
+        """Whether there is a repository. Any other trouble than its absence is raised."""
+        try:
+            self._run("cat", "config", *READING)
+        except RepositoryError as error:
+            if error.id == NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def init(self) -> None:
+        """Make a new repository."""
+        self._run("init")
+
+    def backup(self, folder: Path, host: str, tags: Iterable[str]) -> str:
+        """Back up the contents of `folder` as the root of a new snapshot; the snapshot's id.
+
+        Raises `BadBackup` with `backup.incomplete` when restic could not read some of it (status 3).
+        """
+        # quiet, for with --json restic prints its progress sixty times a second
+        words = ["backup", "--json", "--quiet", "--host", host]
+        words += [word for tag in tags for word in ("--tag", tag)]
+        completed = self._run(*words, ".", cwd=folder, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
+        if completed.code == 3:
+            raise BadBackup(
+                f"restic could not read all of {folder}: {_unread(completed.stderr)}",
+                id="backup.incomplete",
+                advice="the snapshot that it made is incomplete; make the named files readable and back up again",
+            )
+        summaries = [item for item in _objects(completed.text) if item.get("message_type") == "summary"]
+        if not summaries or not summaries[-1].get("snapshot_id"):
+            raise RepositoryError("restic backup ended without its summary", id="repository.unknown")
+        return str(summaries[-1]["snapshot_id"])
+
+    def snapshots(self, host: str, tags: Iterable[str]) -> tuple[Snapshot, ...]:
+        """The snapshots of `host` that have all of `tags`, the oldest first.
+
+        Raises `BadBackup` with `repository.snapshot-damaged` if one cannot be read: it may have been the newest.
+        """
+        completed = self._run("snapshots", "--json", *READING)
+        if any(BROKEN_SNAPSHOT.search(line) for line in spoken(completed.stderr)):
+            raise classified(ToolFailed("", code=0, stderr=completed.stderr))
+        wanted = set(tags)
+        try:
+            found = [_snapshot(item) for item in json.loads(completed.text) or []]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RepositoryError("restic's list of snapshots cannot be read", id="repository.unknown") from error
+        own = [item for item in found if item.host == host and wanted <= set(item.tags)]
+        return tuple(sorted(own, key=lambda item: item.time))
+
+    def listing(self, snapshot: str) -> Iterator[Node]:
+        """Every name in a snapshot, as a stream."""
+        command = self._command("ls", "--json", *READING, snapshot, timeout=SECONDS_LARGE)
+        headed = False
+        try:
+            with proc.lines(command) as lines:
+                for line in lines:
+                    item = json.loads(line)
+                    kind = item.get("struct_type") or item.get("message_type")
+                    headed = headed or kind == "snapshot"
+                    if kind == "node":
+                        yield Node(item["path"], item["type"], item.get("size", 0) or 0)
+        except (ToolFailed, ToolTimedOut) as error:
+            raise self._named(error) from error
+        except (ValueError, KeyError) as error:
+            raise RepositoryError("restic's listing cannot be read", id="repository.unknown") from error
+        if not headed:
+            # 0.14 ends with status 0 for a snapshot that it cannot load
+            raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
+
+    def restore(self, snapshot: str, path: str, target: Path) -> Restored:
+        """Restore what lies at the absolute `path` of a snapshot below `target`.
+
+        Damage is returned by the lines that name it; whatever else goes wrong is raised. restic's status 0
+        does not mean that anything was restored: compare with `listing`.
+        """
+        words = ("restore", *READING, snapshot, "--include", _literal(path), "--target", str(target))
+        began = time.monotonic()
+        try:
+            self._watched(self._command(*words, timeout=SECONDS_LARGE))
+        except ProcessError as error:
+            if isinstance(error, ToolMissing):
+                raise
+            known = self._named(error)
+            if known.id != DAMAGED:
+                raise known from error
+            return Restored(time.monotonic() - began, damage(error.stderr))
+        return Restored(time.monotonic() - began, ())
+
+    def _watched(self, command: Command) -> None:
+        """Run to the end, but not through the 44 s that 0.14 waits for a pack of this machine that is gone."""
+        deadline = time.monotonic() + command.timeout
+        with proc.started(command) as restic:
+            while restic.running:
+                time.sleep(LOOK_SECONDS)
+                if self.access.folder is not None and GONE.search(restic.stderr_text()):
+                    break
+                if time.monotonic() > deadline:
+                    said = restic.stderr_text()
+                    raise ToolTimedOut("restic did not end in time", argv=command.argv, stderr=said)
+            code, stderr = restic.popen.poll(), restic.stderr_text()
+        if code is not None and code < 0:
+            self.version()  # raises `Interrupted` if it was ended because the run was
+        if code != 0:
+            status = "was stopped, for a pack is gone" if code is None else f"ended with status {code}"
+            raise ToolFailed(f"restic {status}", code=code or 1, argv=command.argv, stderr=stderr)
+
+    def _run(
+        self, *words: str, cwd: Path | None = None, timeout: float = 0, accept: frozenset[int] = SUCCESS
+    ) -> proc.Completed:
+        try:
+            return proc.run(self._command(*words, cwd=cwd, timeout=timeout or self.patience, accept=accept))
+        except (ToolFailed, ToolTimedOut) as error:
+            raise self._named(error) from error
+
+    def _command(
+        self, *words: str, timeout: float, cwd: Path | None = None, accept: frozenset[int] = SUCCESS
+    ) -> Command:
+        env, secrets = self.access.environment(), self.access.secrets()
+        return Command(("restic", *words), timeout=timeout, env=env, cwd=cwd, accept=accept, secrets=secrets)
+
+    def _named(self, error: ProcessError) -> BackupcheckError:
+        """The failure by its name; what restic cannot tell apart is, where the repository is a folder here."""
+        known = classified(error)
+        folder = self.access.folder
+        if folder is None:
+            return known
+        if known.id == WRONG_PASSWORD and _is_empty(folder / "keys"):
+            return BadBackup(
+                f"the repository {folder} has no keys any more, so no password opens it",
+                id="repository.keys-missing",
+                advice="restore the keys/ folder of the repository from its copy",
+            )
+        if known.id == NOT_FOUND and not _is_empty(folder / "keys"):
+            return BadBackup(
+                f"the repository {folder} has lost its file `config`",
+                id="repository.config-missing",
+                advice="restore that file from the repository's copy; never run `restic init` over it",
+            )
+        return known
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _unread(stderr: str) -> str:
+    """The first few files that restic could not read, as it named them."""
+    named = [line for line in spoken(stderr) if not line.startswith("Warning:")]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return "; ".join(named[:MOST_NAMED]) + more or "it does not say which"
+
+
+def _objects(text: str) -> Iterator[dict[str, object]]:
+    for line in text.splitlines():
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def _snapshot(item: dict[str, str | list[str]]) -> Snapshot:
+    # Go writes up to nine decimals; Python's parser takes six
+    time = re.sub(r"(\.\d{6})\d+", r"\1", str(item["time"]))
+    return Snapshot(
+        id=str(item["id"]),
+        time=datetime.fromisoformat(time),
+        host=str(item.get("hostname", "")),
+        tags=tuple(item.get("tags") or ()),
+        paths=tuple(item.get("paths") or ()),
+        tree=str(item.get("tree", "")),
+    )
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern of restic's that matches only itself."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", path)
