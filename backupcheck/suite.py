@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backupcheck import __version__
 from backupcheck.drill import Drill, Progress
-from backupcheck.errors import UsageError
+from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
 from backupcheck.seams import Engine
@@ -47,6 +47,7 @@ class Suite:
     drill: Drill | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     tests: dict[str, list[CheckResult]] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
 
     def spec(self, service: str) -> Spec:
         """The spec of a service. Raises `UsageError` for one that has none."""
@@ -58,6 +59,7 @@ class Suite:
 
     def start(self, selected: Mapping[str, Sequence[int]], keep: frozenset[str]) -> None:
         """Begin to drill the services, asking of each the selected checks (by their place in the spec)."""
+        self.tools = {"restic": _restic_version(self.site), "engine": self.engine.kind()}
         self.drill = Drill(self.site, self.engine, self.snapshot, self.progress)
         specs = [
             spec.model_copy(update={"checks": tuple(spec.checks[number] for number in selected[spec.service])})
@@ -77,14 +79,16 @@ class Suite:
         result = CheckResult(kind=PYTEST, name=name, findings=(finding,), seconds=round(seconds, 4))
         self.tests.setdefault(service, []).append(result)
 
+    def proof(self, service: str) -> Proof:
+        """The verdict on a service with all that was found before, by and beside the drill; waits for it."""
+        assert self.drill is not None
+        proof = self.drill.proof(service, self.tests.get(service, ()))
+        return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks)})
+
     def run(self, run_id: str, *, interrupted: bool = False) -> Run:
         """The whole run; waits for every service."""
         assert self.drill is not None
-        proofs = []
-        for name in self.drill.services:
-            first = self.before.get(name, ())
-            proof = self.drill.proof(name, self.tests.get(name, ()))
-            proofs.append(proof.model_copy(update={"checks": (*first, *proof.checks)}))
+        proofs = [self.proof(name) for name in self.drill.services]
         homeless = [name for name in self.tests if name not in self.drill.services]
         proofs += [Proof(service=name, checks=tuple(self.tests[name])) for name in homeless]
         return Run(
@@ -94,11 +98,19 @@ class Suite:
             finished=datetime.now(UTC),
             version=__version__,
             repository=_without_password(self.site.repository.url),
-            tools={"restic": repository_of(self.site).version(), "engine": self.engine.kind()},
+            tools=self.tools,
             not_exercised=self.engine.not_exercised(),
             interrupted=interrupted,
             services=tuple(proofs),
         )
+
+
+def _restic_version(site: Site) -> str:
+    """For the report; a restic that is missing is the drill's to name."""
+    try:
+        return repository_of(site).version()
+    except BackupcheckError:
+        return "not there"
 
 
 def _without_password(url: str) -> str:

@@ -183,7 +183,9 @@ def test_an_interrupted_drill_is_not_green_and_leaves_nothing(site: SmallSite, n
     drill.send_signal(number)
     drill.communicate(timeout=60)
 
+    run = json.loads((site.folder / "reports/latest/run.json").read_text())
     assert drill.returncode == 130
+    assert (run["interrupted"], run["exit_status"]) == (True, 130)
     assert site.left_in_scratch == []
     assert _processes_below(site.folder) == []
 

@@ -1,0 +1,34 @@
+"""The demonstration: a site from nothing, proven in the embedded boxes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.night import command
+
+
+@pytest.mark.slow
+def test_the_demonstration_proves_four_services_and_leaves_its_site(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    ran = command("demo", "--keep", str(tmp_path / "demo"), "--not-exercised", "the lab was not drilled")
+    run = json.loads((tmp_path / "demo/reports/latest/run.json").read_text())
+
+    assert ran.code == 0, ran.text + ran.stderr
+    assert {service["service"]: service["outcome"] for service in run["services"]} == dict.fromkeys(
+        ("notes", "proxy", "recipes", "tasks"), "pass"
+    )
+    assert run["not_exercised"][0] == "the lab was not drilled"
+    assert command("validate", "--site", str(tmp_path / "demo/specs/site.yaml")).code == 0
+
+
+def test_a_folder_with_something_in_it_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+
+    ran = command("demo", "--keep", str(tmp_path))
+
+    assert ran.code == 3
+    assert "is not empty" in ran.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
