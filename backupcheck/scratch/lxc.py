@@ -32,7 +32,7 @@ from backupcheck.proc import Completed, Started
 from backupcheck.seams import Box, BoxRequest, Engine
 
 IMAGES: Mapping[str, Image] = {image.name: image for image in (BASE, POSTGRES, CADDY)}
-WORK = "/run/backupcheck"
+WORK = "/run/box/work"
 WORK_NAME = "work."
 NOBODY = "nobody"
 FIND_PATTERN = 'for f in $1; do test -x "$f" && echo "$f"; done | sort -V | tail -n 1'

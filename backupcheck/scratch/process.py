@@ -70,8 +70,6 @@ class Process(Engine):
         if problem := self.why_not():
             raise ScratchError(problem, id="scratch.engine-missing")
         restored = dict(restored_places(request))
-        for path in restored:
-            namespaces.refuse_hiding(path)
         folder = _new_folder(request)
         with contextlib.ExitStack() as stack:
             stack.callback(_remove, folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck.errors import ToolFailed, ToolMissing, ToolTimedOut, UnsafePath
+from backupcheck.errors import ScratchError, ToolFailed, ToolMissing, ToolTimedOut, UnsafePath
 from backupcheck.seams import Box, BoxRequest, Engine
 from backupcheck.tree import Tree
 
@@ -275,6 +275,16 @@ class EngineContract:
         with pytest.raises(UnsafePath), engine.open(hostile):
             pass
         assert list(request_.folder.iterdir()) == []
+
+    @pytest.mark.parametrize("path", ["/", "/usr", "/proc/self", "/run", "/dev"])
+    def test_a_path_that_would_hide_the_boxs_own_files_is_refused(
+        self, engine: Engine, request_: BoxRequest, path: str
+    ) -> None:
+        (request_.tree.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        greedy = BoxRequest("notes", request_.tree, request_.folder, (path,))
+
+        with pytest.raises(ScratchError, match="cannot be a path of a box"), engine.open(greedy):
+            pass
 
     def test_what_it_does_not_show_is_said_in_sentences(self, engine: Engine) -> None:
         assert all(len(sentence.split()) > 3 for sentence in engine.not_exercised())
