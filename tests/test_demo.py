@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +12,25 @@ import pytest
 from tests.night import command
 
 
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that Postgres, which never runs as root, can enter; pytest's own are root's alone."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="backupcheck-demo-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 @pytest.mark.slow
-def test_the_demonstration_proves_four_services_and_leaves_its_site(tmp_path: Path) -> None:
-    tmp_path.chmod(0o711)
-    ran = command("demo", "--keep", str(tmp_path / "demo"), "--not-exercised", "the lab was not drilled")
-    run = json.loads((tmp_path / "demo/reports/latest/run.json").read_text())
+def test_the_demonstration_proves_four_services_and_leaves_its_site(reachable: Path) -> None:
+    ran = command("demo", "--keep", str(reachable / "demo"), "--not-exercised", "the lab was not drilled")
+    run = json.loads((reachable / "demo/reports/latest/run.json").read_text())
 
     assert ran.code == 0, ran.text + ran.stderr
     assert {service["service"]: service["outcome"] for service in run["services"]} == dict.fromkeys(
         ("notes", "proxy", "recipes", "tasks"), "pass"
     )
     assert run["not_exercised"][0] == "the lab was not drilled"
-    assert command("validate", "--site", str(tmp_path / "demo/specs/site.yaml")).code == 0
+    assert command("validate", "--site", str(reachable / "demo/specs/site.yaml")).code == 0
 
 
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: Path) -> None:
