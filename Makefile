@@ -54,7 +54,7 @@ demo: $(VENV)/.installed ## The embedded demonstration: no root, no containers
 lab-up: $(VENV)/.installed system-drill ## Bring up the lab of seven service containers
 	@$(BIN)/python -m tests.lab up
 
-lab-down: $(VENV)/.installed ## Remove the lab and all that it made
+lab-down: $(VENV)/.installed ## Remove the lab's containers and network; its mirror and reports stay in .lab/
 	@$(BIN)/python -m tests.lab down
 
 lab-shell: $(VENV)/.installed ## A shell in a container of the lab: make lab-shell NAME=mealie

@@ -163,7 +163,8 @@ def _backup(options: argparse.Namespace) -> int:
     site, specs = _loaded(options)
     with _interruptible(), sitelock.held(site.state, "backup"):
         snapshot = nightly.back_up(site, init=options.init)
-    print(f"backed up {site.mirror} with {len(specs)} services as snapshot {snapshot[:8]}")
+    there = [spec.service for spec in specs if (site.mirror / spec.service).is_dir()]
+    print(f"backed up {site.mirror} with {len(there)} of {len(specs)} services as snapshot {snapshot[:8]}")
     return 0
 
 

@@ -52,7 +52,9 @@ def demo(options: DemoOptions) -> int:
         site = load_site(place / "specs" / "site.yaml")
         job = Job(site, load_specs(site.specs), options.engine, options.verbose, options.not_exercised)
         status = job.all(init=True)
-    print(f"it stays in {place}: change a byte there and run `backupcheck drill --site {place}/specs/site.yaml`")
+    site_option = f"--site {place}/specs/site.yaml"
+    print(f"it stays in {place}: change a byte below mirror/ there, then run")
+    print(f"  backupcheck backup {site_option}; backupcheck drill {site_option}")
     return status
 
 

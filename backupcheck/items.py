@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,4 +30,9 @@ def service_of(item: pytest.Item) -> str | None:
         return str(marker.args[0])
     if DRILLED not in getattr(item, "fixturenames", ()):
         return None
-    return item.path.stem.removeprefix("test_").replace("_", "-")
+    return service_of_module(item.path)
+
+
+def service_of_module(path: Path) -> str:
+    """The service that the name of a test file means: `test_my_app.py` is about `my-app`."""
+    return path.stem.removeprefix("test_").replace("_", "-")

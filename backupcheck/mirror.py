@@ -65,7 +65,12 @@ def mark(folder: Path, began: datetime, ended: datetime | None, error: Backupche
     state = {
         "started": began.isoformat(),
         "finished": ended.isoformat() if ended else None,
-        "failed": {"id": error.id, "message": error.message} if error else None,
+        "failed": _failure(error) if error else None,
     }
     with publishing(inside(folder, PULL)) as file:
         file.write(json.dumps(state).encode() + b"\n")
+
+
+def _failure(error: BackupcheckError) -> dict[str, str | bool]:
+    """`bad` tells a copy that is known to be wrong from one of which nothing is known."""
+    return {"id": error.id, "message": error.message, "bad": error.exit_status == 1}

@@ -19,7 +19,7 @@ from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
 from backupcheck.seams import REPORTERS
 from backupcheck.session import drilled
-from backupcheck.spec import Site, Spec
+from backupcheck.spec import Site, Spec, load_specs
 from backupcheck.suite import Suite, new_run_id
 from backupcheck.sync import Synced, sync
 
@@ -79,7 +79,7 @@ class Job:
         self.specs = tuple(specs)
         self.engine = choose_engine(engine or site.scratch.engine)
         self.verbose = verbose
-        self.not_exercised = not_exercised
+        self.not_exercised = (*not_exercised, *_left_out(site, specs))
         self.run_id = new_run_id(datetime.now(UTC))
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
 
@@ -112,8 +112,17 @@ class Job:
         run = drilled(suite, self.run_id, shown.proof)
         run = run.model_copy(update={"not_exercised": (*self.not_exercised, *run.not_exercised)})
         folder = write_reports(run, self.site.reports)
+        for sentence in self.not_exercised:
+            shown.note(f"not exercised: {sentence}")
         shown.finished(run, folder / "report.html")
         return run.exit_status
+
+
+def _left_out(site: Site, specs: Sequence[Spec]) -> tuple[str, ...]:
+    """A run of some services says which it did not ask."""
+    asked = {spec.service for spec in specs}
+    others = [spec.service for spec in load_specs(site.specs) if spec.service not in asked]
+    return (f"services of the site that were not asked: {', '.join(others)}",) if others else ()
 
 
 def write_reports(run: Run, reports: Path) -> Path:

@@ -48,11 +48,16 @@ def make_plan(site: Site, services: Iterable[str], snapshot: str = "latest") -> 
     repository = repository_of(site)
     own = repository.snapshots(site.snapshot_host, site.repository.tags)
     chosen = [item for item in own if snapshot == "latest" or item.id.startswith(snapshot)]
+    if not chosen and own:
+        raise RepositoryError(
+            f"the site has no snapshot {snapshot!r}; its newest is {own[-1].id[:8]}",
+            id="repository.no-such-snapshot",
+            advice="see `restic snapshots`",
+        )
     if not chosen:
-        wanted = "no snapshot" if snapshot == "latest" else f"no snapshot {snapshot!r}"
         tags = ", ".join(site.repository.tags) or "any"
         raise BadBackup(
-            f"the repository has {wanted} of host {site.snapshot_host!r} with tags {tags}",
+            f"the repository has no snapshot of host {site.snapshot_host!r} with tags {tags}",
             id="repository.no-snapshot",
             advice="see `restic snapshots`; run `backupcheck backup`, or correct repository.host and tags",
         )

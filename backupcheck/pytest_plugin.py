@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import SUITE, ServiceItem, service_of
+from backupcheck.items import SUITE, ServiceItem, service_of, service_of_module
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -229,7 +229,7 @@ def _record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report
         return
     if report.when == "teardown" and report.passed:
         return
-    service = service_of(item) or item.path.stem
+    service = service_of(item) or service_of_module(item.path)
     if report.when == "setup" and call.excinfo and isinstance(call.excinfo.value, BackupcheckError):
         # the box could not be opened: the service's own results say why
         suite.record(service, item.name, not_asked(item.name, call.excinfo.value.id), report.duration)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.items import SUITE, service_of
+from backupcheck.items import SUITE, service_of, service_of_module
 from backupcheck.result import Proof, Run
 from backupcheck.suite import Suite, problem_result
 
@@ -34,7 +34,7 @@ class Session:
         """A test file that cannot be read is a question that was not asked."""
         if report.failed:
             path = Path(str(report.fspath))
-            service = path.stem.removeprefix("test_").replace("_", "-")
+            service = service_of_module(path)
             said = str(report.longrepr).strip().splitlines()
             problem = problem_result(path.name, "test.not-collected", said[-1] if said else "cannot be collected")
             self.suite.tests.setdefault(service, []).append(problem)
@@ -108,6 +108,6 @@ def _paths(suite: Suite, folder: Path) -> list[str]:
     tests = [
         str(file)
         for file in sorted(folder.glob("test_*.py"))
-        if (name := file.stem.removeprefix("test_").replace("_", "-")) in wanted or name not in every
+        if (name := service_of_module(file)) in wanted or name not in every
     ]
     return [*specs, *tests]

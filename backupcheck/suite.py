@@ -85,12 +85,19 @@ class Suite:
         proof = self.drill.proof(service, self.tests.get(service, ()))
         return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks)})
 
+    def _of_no_service(self, name: str) -> Proof:
+        """Tests that are about no service of the site prove nothing, even if they pass."""
+        known = ", ".join(spec.service for spec in self.specs)
+        message = f"these tests are about no service that is drilled ({known})"
+        lost = problem_result(name, "test.no-service", message)
+        return Proof(service=name, checks=(*self.tests[name], lost))
+
     def run(self, run_id: str, *, interrupted: bool = False) -> Run:
         """The whole run; waits for every service."""
         assert self.drill is not None
         proofs = [self.proof(name) for name in self.drill.services]
         homeless = [name for name in self.tests if name not in self.drill.services]
-        proofs += [Proof(service=name, checks=tuple(self.tests[name])) for name in homeless]
+        proofs += [self._of_no_service(name) for name in homeless]
         return Run(
             run_id=run_id,
             site=self.site.site,

@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, PullError
+from backupcheck.errors import BackupcheckError, Interrupted, PullError
 from backupcheck.mirror import inside, mark
 from backupcheck.remote import Local, Pull, Ssh, SshAccess
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
-from backupcheck.seal import manifest
-from backupcheck.seal.manifest import SEAL, Header
+from backupcheck.seal.manifest import SEAL
+from backupcheck.sealing import sealed
 from backupcheck.seams import CaptureReport
 from backupcheck.spec import Site, Spec
-from backupcheck.tree import Tree
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ def _pull(site: Site, spec: Spec, progress: Progress) -> Finding:
         mark(folder, began, None)
         reports = _bring(site, spec, folder, progress)
         progress(spec.service, "sealing")
-        files, size = seal(spec, folder, reports)
+        files, size = sealed(spec, folder, reports)
         mark(folder, began, datetime.now(UTC))
     except (BackupcheckError, OSError) as error:
         known = error if isinstance(error, BackupcheckError) else _of_system(error)
@@ -148,36 +147,3 @@ def _most_deletions(folder: Path) -> int:
             return max(FEWEST_DELETIONS, sum(1 for _ in file) // 2)
     except FileNotFoundError:
         return FEWEST_DELETIONS
-
-
-def seal(spec: Spec, folder: Path, reports: Iterable[CaptureReport]) -> tuple[int, int]:
-    """Write the seal of a service's mirror folder; the counts of its files and of their bytes.
-
-    Raises `BadBackup` when there is no file to seal, or a declared path is not there: such a copy is none.
-    """
-    tree = Tree(folder)
-    for path in spec.declared:
-        if tree.status(path, follow=False) is None:
-            raise BadBackup(
-                f"{path} is declared, but was not pulled", id="sync.source-missing", advice="correct source.paths"
-            )
-    files = size = 0
-
-    def counted() -> Iterable[manifest.Sealed]:
-        nonlocal files, size
-        for entry in manifest.entries(tree):
-            item = manifest.describe(entry, tree, "blake3")
-            files += item.type == "f"
-            size += item.size
-            yield item
-
-    header = Header(spec.service, datetime.now(UTC), spec.source.host)
-    manifest.write(inside(folder, SEAL), header, counted(), (item.model_dump_json() for item in reports))
-    if files == 0:
-        inside(folder, SEAL).unlink()
-        raise BadBackup(
-            f"the source {spec.source.host} has no files below {', '.join(spec.source.paths)}",
-            id="sync.source-empty",
-            advice="see whether the service's disk is mounted there",
-        )
-    return files, size

@@ -27,13 +27,13 @@ HOUSE = """
  1  result tree registry yamlfile configfile/
  2  proc/ matchers validate wording troubles sitelock
  3  seams fields questions                                # what kinds are made of
- 3  seal/ keys/ restic/ lxc/                              # instruments
- 4  boxes/ remote mirror                                  # instruments for kinds
- 5  couch/ postgresql/
+ 3  keys/ restic/ lxc/                                    # instruments
+ 4  seal/ boxes/ remote                                   # instruments for kinds
+ 5  couch/ postgresql/ mirror
  7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
  8  spec/
- 9  manual plan sync asking
-10  drill
+ 9  manual plan sealing asking
+10  drill sync
 11  suite
 12  items
 13  fixtures session face

@@ -112,7 +112,7 @@ def test_the_marker_says_what_became_of_the_pull(tmp_path: Path, error: PullErro
 
     assert state["started"] == "2026-11-23T02:30:00+00:00"
     assert state["finished"] == (None if error else "2026-11-23T02:30:00+00:00")
-    assert state["failed"] == ({"id": "sync.unreachable", "message": "no route"} if error else None)
+    assert state["failed"] == ({"id": "sync.unreachable", "message": "no route", "bad": False} if error else None)
 
 
 def test_a_folder_of_its_own_that_became_a_symlink_is_not_written_through(tmp_path: Path) -> None:

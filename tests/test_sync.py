@@ -144,7 +144,7 @@ def test_a_failed_pull_leaves_the_old_seal_and_a_marker_that_says_so(place: Plac
     assert (finding.id, finding.outcome) == ("sync.auth-denied", Outcome.ERROR)
     assert (place.site.mirror / "one" / SEAL.lstrip("/")).read_bytes() == before
     assert marker["finished"] is None
-    assert marker["failed"] == {"id": finding.id, "message": finding.message}
+    assert marker["failed"] == {"id": finding.id, "message": finding.message, "bad": False}
     assert (place.mirrored("one") / "same").exists()
 
 

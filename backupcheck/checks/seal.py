@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +16,10 @@ from backupcheck.fields import Glob
 from backupcheck.patterns import within_any
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seal.compare import Aspect, Compare, Difference
-from backupcheck.seal.manifest import PULL, SEAL, Reading, SealBroken, Sealed
+from backupcheck.seal.manifest import SEAL, Reading, SealBroken, Sealed
+from backupcheck.seal.marker import Pull, marker_finding, read_marker
 from backupcheck.seams import Box, Check, Facts, Moment
-from backupcheck.tree import Tree, restorable
+from backupcheck.tree import restorable
 
 MOST_SHOWN = 100
 MOST_CAPTURES = 100
@@ -33,14 +33,6 @@ class Differing(Facts):
     path: Text
     expected: Text
     actual: Text
-
-
-class Pull(Facts):
-    """The marker that the pull left: `problem` is why it is not complete, empty if it is."""
-
-    started: Text = ""
-    finished: Text = ""
-    problem: Text = ""
 
 
 class SealFacts(Facts):
@@ -128,7 +120,7 @@ class Seal(Check[SealFacts]):
 
     def observe(self, box: Box) -> SealFacts:
         """Reads and compares everything once, as a stream."""
-        pull = _pull(box.tree)
+        pull = read_marker(box.tree)
         try:
             file = box.tree.open(SEAL)
         except FileNotFoundError:
@@ -169,7 +161,7 @@ class Seal(Check[SealFacts]):
 
     def judge(self, facts: SealFacts, moment: Moment) -> Iterator[Finding]:
         """One PASS for a whole tree that is as sealed, or a finding for each difference."""
-        yield _pull_finding(facts.pull)
+        yield marker_finding(facts.pull)
         trouble = _seal_trouble(facts)
         if trouble is not None:
             yield trouble
@@ -210,37 +202,6 @@ class Seal(Check[SealFacts]):
 
 def _nobody(uid: int, gid: int) -> bool:
     return False
-
-
-def _pull(tree: Tree) -> Pull:
-    try:
-        state = json.loads(tree.read(PULL, 2**20))
-    except FileNotFoundError:
-        return Pull(problem="there is no marker that says that the pull was complete")
-    except (ValueError, RecursionError, UnsafePath):
-        return Pull(problem="the marker of the pull cannot be read")
-    if not isinstance(state, dict):
-        return Pull(problem="the marker of the pull cannot be read")
-    started, finished, failed = (state.get(key) for key in ("started", "finished", "failed"))
-    problem = ""
-    if failed:
-        said = failed if isinstance(failed, dict) else {}
-        problem = f"the pull failed ({said.get('id', 'unknown')}): {said.get('message', 'it did not say why')}"
-    elif not isinstance(finished, str) or not finished:
-        problem = "the pull had begun and not ended when the snapshot was made"
-    return Pull(started=str(started or ""), finished=str(finished or ""), problem=problem)
-
-
-def _pull_finding(pull: Pull) -> Finding:
-    return Finding(
-        id="seal.pull-incomplete",
-        outcome=Outcome.FAIL if pull.problem else Outcome.PASS,
-        subject=PULL,
-        expected="complete",
-        actual=pull.problem or f"complete at {pull.finished}",
-        message=pull.problem or f"the pull was complete at {pull.finished}",
-        advice="pull and back up again: what lies in this snapshot is a mixture" if pull.problem else "",
-    )
 
 
 def _seal_trouble(facts: SealFacts) -> Finding | None:

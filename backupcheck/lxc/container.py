@@ -20,6 +20,10 @@ from backupcheck.lxc.network import Port
 from backupcheck.lxc.remains import Remains
 
 START_SECONDS = 60.0
+TOO_MANY = (
+    "where some twenty containers with systemd run already, they may have used up fs.inotify.max_user_instances, "
+    "which all share: raise it with sysctl"
+)
 _ANY_STATUS = frozenset(range(256))
 
 
@@ -141,7 +145,8 @@ class Container:
                 failed = self.run(Inside(("systemctl", "--failed", "--plain", "--no-legend"))).text.strip()
                 raise ScratchError(f"in {self.plan.name} these units failed: {failed}")
             if time.monotonic() > deadline:
-                raise ScratchError(f"{self.plan.name} is still {state or 'silent'} after {timeout:g} s")
+                said = state or "silent"
+                raise ScratchError(f"{self.plan.name} is still {said} after {timeout:g} s", advice=TOO_MANY)
             time.sleep(0.1)
 
     def _state(self) -> str:
@@ -229,7 +234,7 @@ class Container:
     def _note_limits(self) -> None:
         pid = self._init_pid()
         if pid is None:
-            raise ScratchError(f"the container {self.plan.name} ended at once")
+            raise ScratchError(f"the container {self.plan.name} ended at once", advice=TOO_MANY)
         self.unapplied = cgroups.unapplied(self.plan.limits, pid)
 
 

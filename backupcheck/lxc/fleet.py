@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from backupcheck import proc
+from backupcheck.errors import ToolFailed
 from backupcheck.lxc.fixture import ServiceContainer, Surroundings
 from backupcheck.lxc.network import LabNetwork, Port
 from backupcheck.lxc.ssh import SshFolder
@@ -21,6 +22,10 @@ from backupcheck.lxc.sweep import sweep
 
 SUBNET = ipaddress.IPv4Network("198.18.0.0/16")
 FIRST_ADDRESS = 10
+
+
+LAST_WORDS = 2000
+"""Characters of a failed command's output that its error shows."""
 
 
 class Fleet:
@@ -91,8 +96,15 @@ class Fleet:
         return {name: self.network.is_up and service.is_up for name, service in self.services.items()}
 
     def run(self, *argv: str, timeout: float = 60.0) -> proc.Completed:
-        """Run a command on the backup host's side."""
-        return proc.run(proc.Command((*self.exec_prefix, *argv), timeout=timeout))
+        """Run a command on the backup host's side. Raises `ToolFailed` with the end of all that it said."""
+        try:
+            return proc.run(proc.Command((*self.exec_prefix, *argv), timeout=timeout))
+        except ToolFailed as error:
+            said = error.stdout.decode("utf-8", "backslashreplace")[-LAST_WORDS:]
+            message = f"{argv[0]} ended with status {error.code}:\n{said}{error.stderr[-LAST_WORDS:]}"
+            raise ToolFailed(
+                message, code=error.code, argv=argv, stdout=error.stdout, stderr=error.stderr
+            ) from None
 
     @property
     def _containers(self) -> Path:

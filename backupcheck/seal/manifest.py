@@ -5,7 +5,7 @@ a trailer with counts and a digest over all lines before it, so that a seal that
 such. Written and compared as a stream: memory stays flat at a million files.
 
     {"seal": 1, "service": "mealie", "taken": "2026-11-23T02:31:07+00:00", "hash": "blake3", "source": "mealie"}
-    {"p": "/opt/mealie/.env", "t": "f", "m": 384, "u": 0, "g": 0, "s": 311, "h": "9f86…", "n": 1}
+    {"p": "/opt/mealie/.env", "t": "f", "m": 384, "u": 0, "g": 0, "s": 311, "h": "9f86…", "n": 1, "t_ns": 1795…}
     {"fact": {"kind": "postgres", "path": "/tmp/mealie_backup.sql", "bytes": 81234, "notes": []}}
     {"entries": 1, "files": 1, "bytes": 311, "digest": "3b5d…"}
 """
@@ -73,6 +73,8 @@ class Sealed:
     digest: str = ""
     target: bytes = b""
     links: int = 1
+    modified: int = 0
+    """A file's modification time in nanoseconds since 1970; not compared after a restore, but at the next pull."""
 
 
 class Hash(Protocol):
@@ -120,6 +122,7 @@ def describe(entry: Entry, tree: Tree, hash: str | None) -> Sealed:
         digest=content,
         target=entry.link or b"",
         links=status.st_nlink if letter == "f" else 1,
+        modified=status.st_mtime_ns if letter == "f" else 0,
     )
 
 
@@ -189,7 +192,7 @@ def _line(item: Sealed) -> str:
         "g": item.gid,
     }
     if item.type == "f":
-        line |= {"s": item.size, "h": item.digest, "n": item.links}
+        line |= {"s": item.size, "h": item.digest, "n": item.links, "t_ns": item.modified}
     if item.type == "l":
         line["l"] = os.fsdecode(item.target)
     return json.dumps(line)
@@ -284,6 +287,7 @@ def _sealed(item: dict[str, object]) -> Sealed:
         digest=str(item.get("h", "")),
         target=name("l"),
         links=number("n", 1),
+        modified=number("t_ns"),
     )
 
 

@@ -1,0 +1,60 @@
+"""The README's examples are true: what it shows works as it is written there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backupcheck.result import Outcome
+from backupcheck.seams import CHECKS, Moment
+from backupcheck.spec import load_spec
+from tests.checks.plain import PlainBox
+from tests.lab.lab import REPOSITORY_ROOT
+
+README = (REPOSITORY_ROOT / "README.md").read_text()
+
+
+def block(language: str, holds: str) -> str:
+    """The code block of a language that a text occurs in."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return str(next(found for found in blocks if holds in found))
+
+
+def test_the_spec_is_a_spec(tmp_path: Path) -> None:
+    file = tmp_path / "mealie.yaml"
+    file.write_text(block("yaml", "service: mealie"))
+
+    assert load_spec(file).service == "mealie"
+
+
+def test_the_new_kind_works_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "symlink_of_the_readme.py").write_text(block("python", "class Symlink"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = __import__("symlink_of_the_readme")
+    (tmp_path / "tree/opt/app").mkdir(parents=True)
+    (tmp_path / "tree/opt/app/current").symlink_to("releases/42")
+    example = yaml.safe_load(re.search(r"- symlink: (\{.*\})", README)[1])  # type: ignore[index]
+    outcomes = []
+    for target in ("releases/42", "releases/43"):
+        check = module.Symlink(**{**example, "target": target})
+        facts = check.observe(PlainBox(tmp_path / "tree"))
+        outcomes += [finding.outcome for finding in check.judge(facts, Moment.__new__(Moment))]
+    sys.modules.pop("symlink_of_the_readme")
+
+    assert outcomes == [Outcome.PASS, Outcome.FAIL]
+
+
+def test_every_file_that_it_links_to_is_there() -> None:
+    links = {link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link}
+
+    assert {link for link in links if not (REPOSITORY_ROOT / link).exists()} == set()
+
+
+def test_every_kind_of_check_is_in_the_changelog() -> None:
+    changelog = (REPOSITORY_ROOT / "docs/changelog.md").read_text()
+
+    assert [name for name in CHECKS.kinds if f"`{name}`" not in changelog] == []
