@@ -223,7 +223,7 @@ def pytest_runtest_makereport(
 
 def _record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     from backupcheck.errors import BackupcheckError
-    from backupcheck.result import Finding, Outcome, not_asked
+    from backupcheck.result import Finding, Outcome, finding_of, not_asked
 
     if report.when == "setup" and report.passed:
         return
@@ -239,6 +239,10 @@ def _record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report
         outcome = Outcome.SKIP
     elif report.failed:
         outcome = Outcome.FAIL if report.when == "call" else Outcome.ERROR
+    if report.failed and call.excinfo and isinstance(call.excinfo.value, BackupcheckError):
+        # what could not be looked at is no verdict on the backup, in Python as in a spec
+        suite.record(service, item.name, finding_of(call.excinfo.value, item.name), report.duration)
+        return
     finding = Finding(
         id="test.failed" if outcome in (Outcome.PASS, Outcome.FAIL) else f"test.{report.outcome}",
         outcome=outcome,

@@ -110,6 +110,27 @@ def test_a_failing_test_in_python_makes_the_drill_red(site: SmallSite) -> None:
     assert report.outcomes()["notes"] == "fail"
 
 
+def test_what_a_test_in_python_could_not_look_at_is_an_error(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text(
+        "from backupcheck.errors import ScratchError\n"
+        "def test_it(box):\n    raise ScratchError('no server', id='postgres.no-server')\n"
+    )
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.red() == {("postgres.no-server", "error")}
+
+
+def test_a_test_of_no_service_proves_nothing(site: SmallSite) -> None:
+    (site.specs / "test_stranger.py").write_text("def test_it():\n    pass\n")
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.red() == {("test.no-service", "error")}
+
+
 def test_a_skipped_test_in_python_is_never_green(site: SmallSite) -> None:
     (site.specs / "test_notes.py").write_text("import pytest\ndef test_it(box):\n    pytest.skip('not today')\n")
 
