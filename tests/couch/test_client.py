@@ -120,13 +120,24 @@ def _json(path: str, change: Callable[[Any], None]) -> Spoil:
     def spoil(line: str, said: bytes) -> bytes:
         if path not in line:
             return said
-        body = said.partition(b"\r\n\r\n")[2]
-        value = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
+        head, _, body = said.partition(b"\r\n\r\n")
+        value = json.loads(_unchunked(body) if b"chunked" in head.lower() else body)
         change(value)
         new = json.dumps(value).encode()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(new), new)
 
     return spoil
+
+
+def _unchunked(body: bytes) -> bytes:
+    """A chunked body as one (RFC 9112, section 7.1); a busy server sends it in several pieces."""
+    whole = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        whole += rest[:length]
+        body = rest[length + 2 :] if length else b""
+    return whole
 
 
 def _row(answer: Any, id: str) -> Any:
