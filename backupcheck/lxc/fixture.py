@@ -87,6 +87,7 @@ class ServiceContainer:
     def up(self) -> None:
         """Bring it up, or repair it; returns when ssh answers and systemd says `running`."""
         if self.is_up:
+            self.container.wait_until_running()  # it may have been started a moment ago
             self.container.run(Inside(("systemctl", "start", "ssh")))
             return
         self.container.destroy()
