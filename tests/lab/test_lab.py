@@ -200,11 +200,11 @@ def dump(lab: Lab) -> str:
 
 
 def digest(lab: Lab, name: str, folders: str) -> str:
-    """One digest of all names, modes, owners and contents."""
-    shown = f"find {folders} -printf '%P %m %U %G %y %l\\n' | sort | sha256sum"
-    return lab.ssh(
-        name, f"{shown}; find {folders} -type f | sort | tr '\\n' '\\0' | xargs -0 cat | sha256sum"
-    ).text
+    """One digest of all names, modes, owners and contents, without what SQLite leaves beside what it reads."""
+    found = f"find {folders} ! -name '*-wal' ! -name '*-shm'"
+    shown = f"{found} -printf '%P %m %U %G %y %l\\n' | sort | sha256sum"
+    contents = f"{found} -type f | sort | tr '\\n' '\\0' | xargs -0 cat | sha256sum"
+    return lab.ssh(name, f"{shown}; {contents}").text
 
 
 def test_two_checkouts_have_two_names(tmp_path: Path) -> None:
