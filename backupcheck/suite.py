@@ -83,7 +83,15 @@ class Suite:
         """The verdict on a service with all that was found before, by and beside the drill; waits for it."""
         assert self.drill is not None
         proof = self.drill.proof(service, self.tests.get(service, ()))
-        return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks)})
+        lost = len(self.spec(service).checks) - len(self.drill.services[service].spec.checks)
+        message = f"{lost} checks of the spec were not selected by pytest, so they were not asked"
+        left_out = [problem_result(service, "suite.checks-left-out", message)] if lost else []
+        return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks, *left_out)})
+
+    def _never_asked(self) -> list[str]:
+        """The services that pytest left out as a whole: each becomes a proof without checks, which is red."""
+        assert self.drill is not None
+        return [spec.service for spec in self.specs if spec.service not in self.drill.services]
 
     def _of_no_service(self, name: str) -> Proof:
         """Tests that are about no service of the site prove nothing, even if they pass."""
@@ -98,6 +106,7 @@ class Suite:
         proofs = [self.proof(name) for name in self.drill.services]
         homeless = [name for name in self.tests if name not in self.drill.services]
         proofs += [self._of_no_service(name) for name in homeless]
+        proofs = [*proofs, *(Proof(service=name) for name in self._never_asked())]
         return Run(
             run_id=run_id,
             site=self.site.site,

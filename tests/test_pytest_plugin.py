@@ -122,6 +122,18 @@ def test_what_a_test_in_python_could_not_look_at_is_an_error(site: SmallSite) ->
     assert report.red() == {("postgres.no-server", "error")}
 
 
+def test_what_a_conftest_leaves_out_of_a_drill_is_never_green(site: SmallSite) -> None:
+    (site.specs / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n"
+        "    items[:] = [item for item in items if 'sqlite' not in item.name and 'proxy' not in item.nodeid]\n"
+    )
+
+    report = site.run("drill")
+
+    assert report.status == 2
+    assert report.outcomes() == {"notes": "pass", "tasks": "error", "proxy": "error"}
+
+
 def test_a_test_of_no_service_proves_nothing(site: SmallSite) -> None:
     (site.specs / "test_stranger.py").write_text("def test_it():\n    pass\n")
 
