@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import time
@@ -99,7 +100,7 @@ class Wire:
         # set afterwards: prepared, a document `..` would become another path
         request.url = self.url + place.path + (f"?{urlencode(query)}" if query else "")
         try:
-            response = self.session.send(request, timeout=self.seconds, stream=True, allow_redirects=False)
+            response = self._sent(request)
         except requests.RequestException as error:
             late = isinstance(error, requests.Timeout)
             what = f"did not answer within {self.seconds:g} s" if late else "does not answer"
@@ -110,6 +111,18 @@ class Wire:
             if response.status_code != 200:
                 raise place.error(f"the server answers {response.status_code}: {self._reason(response)}")
             yield response
+
+    def _sent(self, request: requests.PreparedRequest) -> requests.Response:
+        """The answer's beginning; asked for twice, for a server may close an idle connection as it is used."""
+        send = functools.partial(
+            self.session.send, request, timeout=self.seconds, stream=True, allow_redirects=False
+        )
+        try:
+            return send()
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            return send()
 
     def pieces(self, response: requests.Response, *, decode: bool) -> Iterator[bytes]:
         """A body, piece by piece, without its content encoding if `decode`. Raises `BrokenOff`."""

@@ -57,11 +57,11 @@ def client(pouch: PouchServer) -> Iterator[CouchClient]:
 
 
 @pytest.fixture
-def spoiled(pouch: PouchServer) -> Iterator[Callable[[Spoil], CouchClient]]:
+def spoiled(pouch: PouchServer) -> Iterator[Callable[..., CouchClient]]:
     """A function that gives a client which sees what a proxy makes of the server's whole answers, headers too."""
     with _proxies(pouch) as start, requests.Session() as session:
         session.trust_env = False
-        yield lambda spoil: CouchClient(session, start(spoil), seconds=0.5)
+        yield lambda spoil, seconds=30: CouchClient(session, start(spoil), seconds=seconds)
 
 
 class _proxies:
@@ -99,6 +99,10 @@ class _proxies:
         while b"\r\n\r\n" not in asked:
             asked += client.recv(65536)
         line = asked.split(b"\r\n")[0].decode()
+        return spoil(line, self.passed_on(asked))
+
+    def passed_on(self, asked: bytes) -> bytes:
+        """The server's whole answer to a request."""
         asked = re.sub(rb"(?im)^connection:.*\r\n", b"", asked)
         asked = asked.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         said = b""
@@ -106,7 +110,7 @@ class _proxies:
             server.sendall(asked)
             while piece := server.recv(65536):
                 said += piece
-        return spoil(line, said)
+        return said
 
 
 def _half_of(path: str) -> Spoil:
@@ -264,7 +268,7 @@ def _error(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_is_not_whole_is_named(spoiled: Callable[[Spoil], CouchClient], name: str) -> None:
+def test_what_is_not_whole_is_named(spoiled: Callable[..., CouchClient], name: str) -> None:
     spoil, document, message = FAULTS[name]
 
     assert len(_all(spoiled(lambda line, said: said))) == 111
@@ -281,9 +285,7 @@ def _all(client: CouchClient) -> list[object]:
 
 
 @pytest.mark.parametrize("status", [b"401 Unauthorized", b"403 Forbidden"])
-def test_a_refused_user_says_nothing_about_the_data(
-    spoiled: Callable[[Spoil], CouchClient], status: bytes
-) -> None:
+def test_a_refused_user_says_nothing_about_the_data(spoiled: Callable[..., CouchClient], status: bytes) -> None:
     client = spoiled(lambda line, said: b"HTTP/1.1 " + status + b"\r\n\r\n{}")
 
     with pytest.raises(CouchUnreachable, match="refuses this user"):
@@ -302,7 +304,25 @@ def test_a_url_with_a_password_is_refused(pouch: PouchServer) -> None:
         pass
 
 
-def test_a_server_that_falls_silent_is_not_waited_for(spoiled: Callable[[Spoil], CouchClient]) -> None:
+def test_a_connection_that_was_lost_before_an_answer_is_made_again(spoiled: Callable[..., CouchClient]) -> None:
+    lost = []
+
+    def lose(line: str, said: bytes) -> bytes:
+        if line in lost:
+            return said
+        lost.append(line)
+        return b""
+
+    assert spoiled(lose).count("family/notes") == 55
+    assert len(lost) == 1
+
+
+def test_a_connection_that_is_lost_again_and_again_is_no_answer(spoiled: Callable[..., CouchClient]) -> None:
+    with pytest.raises(CouchUnreachable, match="does not answer when asked"):
+        spoiled(lambda line, said: b"").count("family/notes")
+
+
+def test_a_server_that_falls_silent_is_not_waited_for(spoiled: Callable[..., CouchClient]) -> None:
     quiet = threading.Event()
 
     def silent(line: str, said: bytes) -> bytes:
@@ -310,7 +330,7 @@ def test_a_server_that_falls_silent_is_not_waited_for(spoiled: Callable[[Spoil],
         return said
 
     with pytest.raises(CouchUnreachable, match=r"did not answer within 0\.5 s"):
-        spoiled(silent).count("family/notes")
+        spoiled(silent, 0.5).count("family/notes")
 
     quiet.set()
 

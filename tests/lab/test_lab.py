@@ -122,14 +122,17 @@ def test_mealies_recipes_have_the_pictures_that_the_database_says(up: Lab) -> No
 def test_wishlists_newest_rows_are_in_the_log_only(up: Lab) -> None:
     script = (
         "import sqlite3\n"
-        'for how in ("mode=ro", "immutable=1"):\n'
+        'for how in ("immutable=1", "mode=ro"):\n'
         '    database = sqlite3.connect(f"file:/opt/wishlist/data/prod.db?{how}", uri=True)\n'
-        '    print(database.execute("select count(*) from session").fetchone()[0])\n'
+        '    print(database.execute("select max(expiresAt) from session").fetchone()[0])\n'
     )
 
-    with_the_log, without = up.ssh("wishlist", f"python3 -c '{script}'").text.split()
+    def newest() -> tuple[int, int]:
+        without, with_the_log = up.ssh("wishlist", f"python3 -c '{script}'").text.split()
+        return int(without), int(with_the_log)
 
-    assert int(with_the_log) > int(without)
+    # a checkpoint may have emptied the log a moment ago; the writer writes again within a fifth of a second
+    assert any(without < with_the_log for without, with_the_log in (newest() for _ in range(5)))
 
 
 def test_caddys_certificates_by_acme_live_much_longer_than_its_own(up: Lab) -> None:
