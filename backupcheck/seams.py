@@ -19,12 +19,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from backupcheck.proc import Completed, Started
 from backupcheck.registry import Kind as Kind
 from backupcheck.registry import Seam as Seam
 from backupcheck.result import Finding, Run
+from backupcheck.source import Source as Source
 from backupcheck.tree import Tree
 
 
@@ -180,45 +181,42 @@ class Check(Kind, ABC, Generic[FactsT]):
         return self.name or " ".join(part for part in (self.kind(), self.subject()) if part)
 
 
-class Source(ABC):
-    """A machine that a service runs on; captures reach it through this.
-
-    `root` is the folder there below which the declared paths lie (`/` as a rule).
-    """
-
-    name: str
-    root: str
-
-    @abstractmethod
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        timeout: float,
-        stdin: bytes = b"",
-        accept: frozenset[int] = frozenset({0}),
-        stdout: IO[bytes] | None = None,
-        secrets: tuple[str, ...] = (),
-    ) -> Completed:
-        """Run a program there, each word quoted; raises `PullError` with the failure's own id, or
-        `ToolFailed` when the program itself ended with a status outside `accept`."""
-
-
 class CaptureReport(Facts):
-    """What a capture brought: the absolute path (in the source's terms) and size in bytes of its file."""
+    """What a capture brought: the absolute path (in the source's terms) and size in bytes of its file or folder.
+
+    It is written into the seal. `rows` are counts by table, `sequences` last values by sequence, `newest` the
+    newest value (as text) by `table.column` of each column of times: all of them of the very state that was
+    captured, so that the restored data must show exactly the same. `found` are further facts of the kind's own.
+    """
 
     kind: str
     path: str
     bytes: int
     notes: tuple[str, ...] = ()
+    rows: dict[str, int] = Field(default_factory=dict)
+    sequences: dict[str, int | None] = Field(default_factory=dict)
+    newest: dict[str, str | None] = Field(default_factory=dict)
+    found: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Capture(Kind, ABC):
     """A consistent copy taken at the source, one file in `capture/`.
 
     It is published by rename, only when it is whole: until then the old copy stays. Raises `PullError` with an
-    id of its own for each way to fail.
+    id of its own for each way to fail. What a capture runs at the source is the same words each night, for a key
+    may be allowed just these (see `Source.run`).
     """
+
+    first: ClassVar[bool] = False
+    """Whether it must be taken before all others, whatever the spec's order."""
+
+    @abstractmethod
+    def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
+        """Every command line that `take` may run at a source with this root: what its key must allow."""
+
+    def pulls(self) -> tuple[tuple[str, ...], ...]:
+        """The paths of each `Source.pull` that `take` may make: what the key of the pull must allow."""
+        return ()
 
     @abstractmethod
     def provides(self) -> tuple[str, ...]:

@@ -13,23 +13,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.errors import BackupcheckError, Interrupted, PullError
-from backupcheck.mirror import inside, mark
+from backupcheck.mirror import mark
 from backupcheck.remote import Local, Pull, Ssh, SshAccess
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
-from backupcheck.seal.manifest import SEAL
 from backupcheck.sealing import sealed
 from backupcheck.seams import CaptureReport
 from backupcheck.spec import Site, Spec
 
 log = logging.getLogger(__name__)
-
-FEWEST_DELETIONS = 100
-"""So many names may always vanish from a service between two pulls."""
 
 Progress = Callable[[str, str], None]
 """Called with a service and what is being done for it."""
@@ -121,13 +117,13 @@ def _pull(site: Site, spec: Spec, progress: Progress) -> Finding:
 def _bring(site: Site, spec: Spec, folder: Path, progress: Progress) -> list[CaptureReport]:
     source = source_of(site, spec)
     reports = []
-    for capture in spec.capture:
+    for capture in sorted(spec.capture, key=lambda one: not one.first):
         progress(spec.service, f"capturing {capture.kind()}")
         reports.append(capture.take(source, folder))
     if spec.source.paths:
         progress(spec.service, "pulling files")
         captured = [path for capture in spec.capture for path in (*capture.provides(), *capture.replaces())]
-        pull = Pull(spec.source.paths, spec.source.exclude, tuple(captured), _most_deletions(folder))
+        pull = Pull(spec.source.paths, spec.source.exclude, tuple(captured))
         source.pull(pull, folder)
     return reports
 
@@ -136,14 +132,7 @@ def source_of(site: Site, spec: Spec) -> Ssh | Local:
     """The machine that a service runs on."""
     if spec.source.host == "local":
         return Local(spec.source.root)
-    access = SshAccess(site.ssh.user, site.ssh.identity, site.ssh.known_hosts, site.ssh.config)
-    return Ssh(spec.source.host, access, spec.source.root)
-
-
-def _most_deletions(folder: Path) -> int:
-    """Half of what was sealed the last time, but never fewer than a hundred names."""
-    try:
-        with inside(folder, SEAL).open("rb") as file:
-            return max(FEWEST_DELETIONS, sum(1 for _ in file) // 2)
-    except FileNotFoundError:
-        return FEWEST_DELETIONS
+    ssh = site.ssh
+    access = SshAccess(ssh.user, ssh.identity, ssh.known_hosts, ssh.config)
+    programs = replace(access, identity=ssh.capture_identity or ssh.identity)
+    return Ssh(spec.source.host, access, spec.source.root, programs)

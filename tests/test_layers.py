@@ -26,10 +26,11 @@ HOUSE = """
  0  couchfile/ sqlitefile probes/ demo_sources            # know nothing of this project
  1  result tree registry yamlfile configfile/
  2  proc/ matchers validate wording troubles sitelock
- 3  seams fields questions                                # what kinds are made of
- 3  keys/ restic/ lxc/                                    # instruments
- 4  seal/ boxes/ remote                                   # instruments for kinds
- 5  couch/ postgresql/ mirror
+ 3  source                                               # a machine that a service runs on
+ 4  seams fields questions                                # what kinds are made of
+ 4  keys/ restic/ lxc/                                    # instruments
+ 5  seal/ boxes/ remote/                                  # instruments for kinds
+ 6  couch/ postgresql/ mirror
  7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
  8  spec/
  9  manual plan sealing asking

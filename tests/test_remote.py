@@ -16,7 +16,7 @@ import pytest
 
 from backupcheck.errors import PullError, ToolFailed
 from backupcheck.remote import Local, Pull, Ssh
-from backupcheck.seams import Source
+from backupcheck.source import Deletions, Source
 from tests.mounts import mounted
 from tests.sshd import HOST, Sshd
 
@@ -202,7 +202,7 @@ def test_a_service_that_shrinks_too_much_keeps_what_the_mirror_has(
     source.pull(ALL, tmp_path / "mirror")
     for number in range(30):
         (root / f"opt/app data/{number}").unlink()
-    error = refusal(lambda: source.pull(replace(ALL, most_deletions=10), tmp_path / "mirror"))
+    error = refusal(lambda: source.pull(replace(ALL, deletions=Deletions(least=10)), tmp_path / "mirror"))
 
     assert error.id == "sync.mass-deletion"
     assert len(names(tmp_path / "mirror")) == 22

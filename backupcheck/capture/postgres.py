@@ -102,6 +102,9 @@ class Postgres(Capture):
     def provides(self) -> tuple[str, ...]:
         return (self.to,)
 
+    def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
+        return (self._argv(),)
+
     def take(self, source: Source, folder: Path) -> CaptureReport:
         with publishing(inside(folder, self.to)) as file:
             try:

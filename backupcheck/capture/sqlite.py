@@ -77,9 +77,12 @@ class Sqlite(Capture):
     def replaces(self) -> tuple[str, ...]:
         return tuple(self.path + suffix for suffix in NEWER)
 
+    def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
+        return (("sh", "-c", SCRIPT, "sh", root.rstrip("/") + self.path, PROGRAM),)
+
     def take(self, source: Source, folder: Path) -> CaptureReport:
         place = inside(folder, self.path)
-        argv = ("sh", "-c", SCRIPT, "sh", source.root.rstrip("/") + self.path, PROGRAM)
+        argv = self.commands(source.root)[0]
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place.parent) as stream:
             try:

@@ -158,6 +158,9 @@ class SshSpec(Model):
     """How the sources are reached."""
 
     identity: Place | None = Field(None, description="the site's own private key")
+    capture_identity: Place | None = Field(
+        None, description="another private key, for what captures run at the sources; by default `identity`"
+    )
     known_hosts: Place | None = Field(None, description="the pinned host keys; no other key is accepted")
     config: Place | None = Field(None, description="an ssh configuration file that names the hosts")
     user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$", description="the user at the sources")
