@@ -124,7 +124,7 @@ def test_wishlists_newest_rows_are_in_the_log_only(up: Lab) -> None:
         "import sqlite3\n"
         'for how in ("immutable=1", "mode=ro"):\n'
         '    database = sqlite3.connect(f"file:/opt/wishlist/data/prod.db?{how}", uri=True)\n'
-        '    print(database.execute("select max(expiresAt) from session").fetchone()[0])\n'
+        '    print(database.execute("select max(rowid) from session").fetchone()[0])\n'
     )
 
     def newest() -> tuple[int, int]:
