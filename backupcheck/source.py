@@ -102,6 +102,10 @@ class Source(ABC):
         in by `stdin`, as data and never as a program.
         """
 
+    def clean_up(self, argv: tuple[str, ...], *, timeout: float) -> Completed:
+        """Run a program there even after an interruption; raises as `run` does."""
+        return self.run(argv, timeout=timeout)
+
     @abstractmethod
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring paths below `target`, each at its absolute path. Raises `PullError`."""

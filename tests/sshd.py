@@ -35,6 +35,7 @@ PrintMotd no
 MaxStartups 100
 KexAlgorithms curve25519-sha256
 PrintLastLog no
+Subsystem sftp internal-sftp
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,43 @@ def test_a_killed_run_leaves_no_lock_though_its_child_lives(tmp_path: Path, hold
         text = (tmp_path / "state" / "lock").read_text()
 
     assert text.startswith(f"backupcheck sync, process {os.getpid()}, since ")
+
+
+def test_a_run_may_wait_for_another_to_end(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    threading.Timer(1, holder.kill).start()
+    with sitelock.held(tmp_path / "state", "sync", wait=60):
+        text = (tmp_path / "state" / "lock").read_text()
+
+    assert text.startswith(f"backupcheck sync, process {os.getpid()}, since ")
+
+
+def test_who_waits_in_vain_hears_who_holds_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(Locked, match=f"process {holder.pid}"), sitelock.held(tmp_path / "state", "sync", wait=0.1):
+        pass
+
+
+def test_what_a_dead_run_wrote_locks_nobody_out_whoever_has_its_number_now(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(f"backupcheck nightly, process {os.getpid()}, since 2020-01-01 00:00:00 UTC\n")
+    with sitelock.held(tmp_path, "sync"):
+        text = (tmp_path / "lock").read_text()
+
+    assert "nightly" not in text
+    assert (tmp_path / "lock").read_text() == ""
+
+
+def test_a_lock_that_was_deleted_while_one_waited_for_it_is_not_taken_for_the_lock(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    """The waiting one has the old file open; a third has made the new one."""
+    opened = (tmp_path / "state/lock").open("a+")
+    (tmp_path / "state/lock").unlink()
+    holder.kill()
+    holder.wait()
+
+    with opened:
+        assert not sitelock._taken(opened, tmp_path / "state")
+    with sitelock.held(tmp_path / "state", "sync"):
+        pass
 
 
 def test_the_lock_is_free_after_its_block_and_after_an_error_in_it(tmp_path: Path) -> None:

@@ -205,10 +205,15 @@ def _seen(place: Path, restored: tuple[str, ...]) -> Iterator[str]:
 
 
 def accounts(folder: Path, user: int) -> None:
-    """Write the accounts and names that programs look up inside, into `folder`."""
+    """Write the accounts and names that programs look up inside, into `folder`; all may read them."""
+    files = {
+        "passwd": f"root:x:0:0:root:{TMP}:/bin/sh\nbox:x:{user}:{user}:box:{TMP}:/bin/sh\n",
+        "group": f"root:x:0:\nbox:x:{user}:\n",
+        "hosts": "127.0.0.1 localhost box\n::1 localhost box\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    }
     folder.mkdir()
-    passwd = f"root:x:0:0:root:{TMP}:/bin/sh\nbox:x:{user}:{user}:box:{TMP}:/bin/sh\n"
-    (folder / "passwd").write_text(passwd)
-    (folder / "group").write_text(f"root:x:0:\nbox:x:{user}:\n")
-    (folder / "hosts").write_text("127.0.0.1 localhost box\n::1 localhost box\n")
-    (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)  # whatever the umask
+    folder.chmod(0o755)

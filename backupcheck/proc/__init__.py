@@ -8,11 +8,12 @@ bound on what it may print. Secrets that a caller names are masked in every mess
     lines(command)      to the end; its output line by line as it comes, memory flat
     started(command)    beside the caller, such as a server
     interrupt()         ends them all, and refuses new ones until resume()
+    require_going()     raises in between; for work that starts none
 """
 
 from backupcheck.proc.beside import Started, started
 from backupcheck.proc.command import PASSED_ON, Command, Completed, environment
-from backupcheck.proc.live import DEVNULL, PIPE, interrupt, resume
+from backupcheck.proc.live import DEVNULL, PIPE, interrupt, require_going, resume
 from backupcheck.proc.stream import lines
 from backupcheck.proc.talk import run
 
@@ -26,6 +27,7 @@ __all__ = [
     "environment",
     "interrupt",
     "lines",
+    "require_going",
     "resume",
     "run",
     "started",

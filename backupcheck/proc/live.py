@@ -44,9 +44,9 @@ class Live:
             raise
         return process
 
-    def refuse_if_interrupted(self, command: Command) -> None:
+    def refuse_if_interrupted(self, command: Command | None) -> None:
         """Raises `Interrupted` after an interruption, but not for a clean-up."""
-        if self._interrupted and not command.cleanup:
+        if self._interrupted and not (command and command.cleanup):
             raise Interrupted("the run was interrupted")
 
     def finish(self, process: Process, patience: float = 0) -> None:
@@ -75,6 +75,11 @@ live = Live()
 def interrupt() -> None:
     """End every process that is not a clean-up, and refuse new ones: they raise `Interrupted`."""
     live.interrupt()
+
+
+def require_going() -> None:
+    """Raises `Interrupted` after an interruption; for work that starts no process."""
+    live.refuse_if_interrupted(None)
 
 
 def resume() -> None:

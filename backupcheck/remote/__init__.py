@@ -6,6 +6,7 @@ numeric owners, hard links, ACLs and extended attributes, and each path below th
 
 from backupcheck.remote.access import SshAccess as SshAccess
 from backupcheck.remote.failures import classified as classified
+from backupcheck.remote.failures import of_system as of_system
 from backupcheck.remote.machines import Local as Local
 from backupcheck.remote.machines import Ssh as Ssh
 from backupcheck.source import Pull as Pull

@@ -18,6 +18,11 @@ class SshAccess:
     config: Path | None = None
     patience: int = CONNECT_SECONDS
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that ssh reads for it."""
+        return tuple(file for file in (self.identity, self.known_hosts, self.config) if file)
+
     def command(self, host: str) -> tuple[str, ...]:
         """ssh with its options for `host`, which is not yet in it; a user in `user@host` goes before ours."""
         options = [
@@ -29,6 +34,9 @@ class SshAccess:
             "ForwardAgent=no",
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "UpdateHostKeys=no",
             "LogLevel=ERROR",
         ]
         if self.known_hosts:

@@ -12,6 +12,7 @@ from backupcheck.proc import Command, Completed
 from backupcheck.remote.access import SshAccess
 from backupcheck.remote.failures import classified, late, missing
 from backupcheck.remote.rsync import rooted, rsync, unexpanded
+from backupcheck.remote.transfer import Route
 from backupcheck.source import Pull, Pulled, Source
 
 
@@ -38,15 +39,18 @@ class Ssh(Source):
         command = Command(words, timeout, stdin=stdin, accept=accept, stdout=stdout, secrets=secrets)
         return _ran(self.name, command)
 
+    def clean_up(self, argv: tuple[str, ...], *, timeout: float) -> Completed:
+        words = (*self.programs.command(self.name), "--", self.name, shlex.join(argv))
+        return _ran(self.name, Command(words, timeout, cleanup=True))
+
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring the paths below `target`, each at its absolute path. Raises `PullError`."""
         user, at, address = self.name.rpartition("@")
         host = f"{user}{at}[{address}]" if ":" in address else self.name
         first, *others = (unexpanded(rooted(self.root, path)) for path in pull.paths)
         shell = shlex.join(self.access.command(self.name))
-        return rsync(
-            self.name, pull, ("-e", shell, "--", f"{host}:{first}", *(f":{path}" for path in others)), target
-        )
+        words = ("-e", shell, "--", f"{host}:{first}", *(f":{path}" for path in others))
+        return rsync(Route(self.name, words, self.access.files), pull, target)
 
 
 class Local(Source):
@@ -68,9 +72,13 @@ class Local(Source):
     ) -> Completed:
         return _ran(self.name, Command(argv, timeout, stdin=stdin, accept=accept, stdout=stdout, secrets=secrets))
 
+    def clean_up(self, argv: tuple[str, ...], *, timeout: float) -> Completed:
+        return _ran(self.name, Command(argv, timeout, cleanup=True))
+
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring the paths below `target`, each at its absolute path. Raises `PullError`."""
-        return rsync(self.name, pull, ("--", *(rooted(self.root, path) for path in pull.paths)), target)
+        words = ("--", *(rooted(self.root, path) for path in pull.paths))
+        return rsync(Route(self.name, words, None), pull, target)
 
 
 def _ran(host: str, command: Command) -> Completed:

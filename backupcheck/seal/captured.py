@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
@@ -20,21 +21,25 @@ def captured(tree: Tree, kind: str, path: str) -> CaptureReport | None:
 
     Only the seal's last lines are read; that the seal is whole and unedited is the question of the check `seal`.
     """
+    return next((report for report in reports(tree) if (report.kind, report.path) == (kind, path)), None)
+
+
+def reports(tree: Tree) -> Iterator[CaptureReport]:
+    """The reports of all captures, the last first; none where there is no seal."""
     try:
         with tree.open(SEAL) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LONGEST_LINE))
             lines = file.read(LONGEST_LINE).splitlines()
     except (FileNotFoundError, UnsafePath):
-        return None
+        return
     for line in reversed(lines):
         if line.startswith(FACT):
             report = _report(line)
-            if report is not None and (report.kind, report.path) == (kind, path):
-                return report
+            if report is not None:
+                yield report
         elif line.startswith(b'{"p": '):
-            break
-    return None
+            return
 
 
 def _report(line: bytes) -> CaptureReport | None:

@@ -19,14 +19,15 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from backupcheck.errors import BackupcheckError, BadBackup
+from backupcheck.errors import BackupcheckError
+from backupcheck.seal.header import Header as Header
+from backupcheck.seal.header import SealBroken as SealBroken
+from backupcheck.seal.header import header_line, header_of
 from backupcheck.tree import Entry, Tree
 
-VERSION = 1
 FOLDER = ".backupcheck"
 SEAL = f"/{FOLDER}/seal.jsonl"
 """The seal's place in a service's tree; written when the pull is complete."""
@@ -42,22 +43,6 @@ LETTERS = {
     stat.S_IFCHR: "c",
     stat.S_IFBLK: "b",
 }
-
-
-class SealBroken(BadBackup):
-    """The seal itself cannot be trusted: it is cut, edited or of an unknown version."""
-
-    id = "seal.broken"
-
-
-@dataclass(frozen=True)
-class Header:
-    """Who sealed what, when. `taken` is when the pull was complete."""
-
-    service: str
-    taken: datetime
-    source: str
-    hash: str = "blake3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +140,7 @@ def write(path: Path, header: Header, sealed: Iterable[Sealed], facts: Iterable[
             hash.update(raw)
             file.write(raw)
 
-        put(_header_line(header))
+        put(header_line(header))
         count = files = size = 0
         for item in sealed:
             put(_line(item))
@@ -169,18 +154,6 @@ def write(path: Path, header: Header, sealed: Iterable[Sealed], facts: Iterable[
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
-
-
-def _header_line(header: Header) -> str:
-    return json.dumps(
-        {
-            "seal": VERSION,
-            "service": header.service,
-            "taken": header.taken.isoformat(),
-            "hash": header.hash,
-            "source": header.source,
-        }
-    )
 
 
 def _line(item: Sealed) -> str:
@@ -204,7 +177,7 @@ class Reading:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._line = self._next()
-        self.header = _header_of(_object(self._line))
+        self.header = header_of(_object(self._line))
         self.hash = hasher(self.header.hash)
         self.facts: list[str] = []
         self.files = 0
@@ -250,18 +223,6 @@ def _object(line: bytes) -> dict[str, object]:
     if not isinstance(item, dict):
         raise SealBroken("a line of the seal is no JSON object")
     return item
-
-
-def _header_of(item: dict[str, object]) -> Header:
-    if item.get("seal") != VERSION:
-        raise SealBroken(f"the seal's version is {item.get('seal')!r}; this program knows {VERSION}")
-    try:
-        taken = datetime.fromisoformat(str(item["taken"]))
-        if taken.tzinfo is None:
-            raise ValueError("no time zone")
-        return Header(str(item["service"]), taken, str(item["source"]), str(item["hash"]))
-    except (KeyError, ValueError) as error:
-        raise SealBroken("the seal's header is incomplete") from error
 
 
 def _sealed(item: dict[str, object]) -> Sealed:

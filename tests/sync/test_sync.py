@@ -7,94 +7,21 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from backupcheck import proc
 from backupcheck.capture.sqlite import Sqlite
-from backupcheck.checks.files import Files
 from backupcheck.errors import Interrupted
-from backupcheck.result import Finding, Outcome
+from backupcheck.result import Outcome
 from backupcheck.seal import manifest
 from backupcheck.seal.manifest import PULL, SEAL
-from backupcheck.seams import Capture, Check, Facts
-from backupcheck.spec import RepositorySpec, ScratchSpec, Site, SourceSpec, Spec, SshSpec
-from backupcheck.sync import Synced, sync
 from backupcheck.tree import Tree
 from tests.mounts import mounted
 from tests.names import names_in
-from tests.sshd import HOST, Sshd
-
-DATA, DATABASE = "/opt/app/data", "/opt/app/data/app.db"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A site with its mirror, and the sources' root folders, one a service."""
-
-    site: Site
-    roots: Path
-
-    def spec(self, service: str, capture: tuple[Capture, ...] = (), **source: object) -> Spec:
-        usual = {"host": HOST, "paths": (f"{DATA}/",), "root": str(self.roots / service)}
-        whence = SourceSpec.model_validate({**usual, **source})
-        checks = (cast("Check[Facts]", Files(glob=DATA)),)
-        return Spec(service=service, source=whence, capture=capture, checks=checks)
-
-    def pull(self, *specs: Spec) -> dict[str, Finding]:
-        return {item.service: item.result.findings[0] for item in self.synced(*specs)}
-
-    def synced(self, *specs: Spec) -> tuple[Synced, ...]:
-        return sync(self.site, specs, lambda service, text: None)
-
-    def data(self, service: str) -> Path:
-        return self.roots / service / DATA.lstrip("/")
-
-    def mirrored(self, service: str) -> Path:
-        return self.site.mirror / service / DATA.lstrip("/")
-
-    def marker(self, service: str) -> dict[str, object]:
-        state: dict[str, object] = json.loads((self.site.mirror / service / PULL.lstrip("/")).read_bytes())
-        return state
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with Sshd.running(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
-
-
-@pytest.fixture
-def sshd(server: Sshd) -> Sshd:
-    server.authorize()
-    server.through("")
-    return server
-
-
-@pytest.fixture
-def place(tmp_path: Path, sshd: Sshd) -> Place:
-    for service in ("one", "two"):
-        data = tmp_path / "roots" / service / DATA.lstrip("/")
-        (data / "deep").mkdir(parents=True)
-        (data / "same").write_text(f"of {service}")
-        (data / "deep" / "er").write_text("deep")
-        (data / "link").symlink_to("/etc/passwd")
-    access = sshd.access
-    ssh = SshSpec(identity=access.identity, known_hosts=access.known_hosts, config=access.config, user=access.user)
-    site = Site(
-        site="test",
-        mirror=tmp_path / "mirror",
-        repository=RepositorySpec(url="none", password_file=tmp_path / "none"),
-        ssh=ssh,
-        scratch=ScratchSpec(folder=tmp_path / "scratch"),
-        reports=tmp_path / "reports",
-        state=tmp_path / "state",
-    )
-    return Place(site, tmp_path / "roots")
+from tests.sshd import Sshd
+from tests.sync.place import DATABASE, Place
 
 
 def sealed(folder: Path) -> list[manifest.Sealed]:
@@ -219,8 +146,9 @@ def test_this_machine_is_a_source_too(place: Place) -> None:
 
 def test_a_full_mirror_is_named(place: Place) -> None:
     (place.data("one") / "large").write_bytes(os.urandom(2 * 2**20))
+    site = place.site.model_copy(update={"reserve": "1K"})
     with mounted(place.site.mirror):
-        finding = place.pull(place.spec("one"))["one"]
+        finding = Place(site, place.roots).pull(place.spec("one"))["one"]
 
     assert (finding.id, finding.outcome) == ("sync.target-full", Outcome.ERROR)
 

@@ -1,0 +1,1 @@
+"""The pull as a whole: order, limits, hooks, refusals, recovery."""
