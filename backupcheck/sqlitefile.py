@@ -72,9 +72,12 @@ class LogState(StrEnum):
 
     CLEAN = "clean"
     CORRUPT = "corrupt"
-    """A frame of this log, with a commit in it or behind it, has a wrong checksum: something committed is lost."""
+    """A frame has a wrong checksum, and a commit whose frames follow from it: that commit is lost."""
     PARTIAL = "partial"
-    """The file ends within a frame of this log."""
+    """It ends within a frame, or in one that was not written to its end: what a crash leaves, and SQLite discards.
+
+    Nothing of it was ever acknowledged, if it was not cut off; of that its bytes say nothing.
+    """
 
 
 class Log(BaseModel):
@@ -115,7 +118,7 @@ def read_header(file: BinaryIO) -> Header:
     stated = struct.unpack_from(">H", start, 16)[0]
     page_size = 65536 if stated == 1 else stated
     counter, pages, free = (struct.unpack_from(">I", start, at)[0] for at in (24, 28, 36))
-    valid = page_size >= 512 and page_size & (page_size - 1) == 0
+    valid = _is_page_size(page_size)
     known = pages > 0 and counter == struct.unpack_from(">I", start, 92)[0]
     length = pages * page_size if known else size - size % page_size if valid else size
     return Header(
@@ -135,7 +138,10 @@ def _shape(file: BinaryIO, size: int, length: int, known: bool) -> Shape:
         return Shape.TRUNCATED
     if size == length:
         return Shape.WHOLE
-    file.seek(length)
+    try:
+        file.seek(length, os.SEEK_DATA)  # past what is only a hole, however large it claims to be
+    except OSError:
+        return Shape.RESERVED
     while piece := file.read(PIECE):
         if piece.strip(b"\0"):
             return Shape.TRAILING
@@ -145,37 +151,70 @@ def _shape(file: BinaryIO, size: int, length: int, known: bool) -> Shape:
 def read_log(file: BinaryIO, cookie: int) -> Log:
     """Walk the frames of an open log, beside a database whose schema has the version `cookie`.
 
-    Frames of other salts are leftovers of an older log. A frame of this log with a wrong checksum is a leftover
-    of a transaction that was rolled back, unless there is a commit in it or behind it.
+    Frames of other salts are leftovers of an older log. A frame of this log with a wrong checksum is a leftover of
+    a transaction that was rolled back, or one that a crash left half written, unless a commit follows from it.
     """
     start = file.read(LOG_HEADER)
     if len(start) < LOG_HEADER:
         return Log(state=LogState.PARTIAL)
     magic, _, page_size = struct.unpack_from(">III", start)
+    if magic not in LOG_MAGIC or not _is_page_size(page_size):
+        return Log(state=LogState.CORRUPT if file.read(1) else LogState.PARTIAL)
     sums = _checksum(start[:24], magic, (0, 0))
-    if magic not in LOG_MAGIC or sums != struct.unpack_from(">II", start, 24):
-        return Log(state=LogState.CORRUPT)
+    if sums != struct.unpack_from(">II", start, 24):
+        first = file.read(FRAME_HEADER + page_size)
+        mine = _frames(file, FRAME_HEADER + page_size, first[8:16])
+        return Log(state=LogState.CORRUPT if _lost(first, mine, magic) else LogState.PARTIAL)
     frames = pages = 0
     vacuumed = False
+    state = LogState.CLEAN
     mine = _frames(file, FRAME_HEADER + page_size, start[16:24])
     for frame in mine:
         if len(frame) < FRAME_HEADER + page_size:
-            return Log(state=LogState.PARTIAL, frames=frames, pages=pages, vacuumed=vacuumed)
-        sums = _checksum(frame[FRAME_HEADER:], magic, _checksum(frame[:8], magic, sums))
-        if sums != struct.unpack_from(">II", frame, 16):
-            lost = _commits(frame) or any(_commits(later) for later in mine)
-            state = LogState.CORRUPT if lost else LogState.CLEAN
-            return Log(state=state, frames=frames, pages=pages, vacuumed=vacuumed)
+            state = LogState.PARTIAL
+            break
+        sums = _summed(frame, magic, sums)
+        if sums != _stated(frame):
+            unfinished = LogState.PARTIAL if _commits(frame) else LogState.CLEAN
+            state = LogState.CORRUPT if _lost(frame, mine, magic) else unfinished
+            break
         frames += 1
         pages = _commits(frame) or pages
         vacuumed = vacuumed or (_page(frame) == 1 and _cookie(frame) != cookie)
-    return Log(state=LogState.CLEAN, frames=frames, pages=pages, vacuumed=vacuumed)
+    return Log(state=state, frames=frames, pages=pages, vacuumed=vacuumed)
+
+
+def _is_page_size(number: int) -> bool:
+    return 512 <= number <= 65536 and number & (number - 1) == 0
+
+
+def _lost(bad: bytes, later: Iterator[bytes], magic: int) -> bool:
+    """Whether a commit follows from a frame whose own checksum is wrong: a sum goes on from the last one."""
+    before = bad
+    for frame in later:
+        if len(frame) < len(before) or _summed(frame, magic, _stated(before)) != _stated(frame):
+            return False
+        if _commits(frame):
+            return True
+        before = frame
+    return False
 
 
 def _frames(file: BinaryIO, length: int, salts: bytes) -> Iterator[bytes]:
     """The frames of a log up to the first of other salts; the last one may be cut."""
     while (frame := file.read(length)) and frame[8:16] == salts[: len(frame[8:16])]:
         yield frame
+
+
+def _summed(frame: bytes, magic: int, sums: tuple[int, int]) -> tuple[int, int]:
+    """The sums up to and with a frame."""
+    return _checksum(frame[FRAME_HEADER:], magic, _checksum(frame[:8], magic, sums))
+
+
+def _stated(frame: bytes) -> tuple[int, int]:
+    """The sums that a frame itself states."""
+    one, two = struct.unpack_from(">II", frame, 16)
+    return one, two
 
 
 def _page(frame: bytes) -> int:

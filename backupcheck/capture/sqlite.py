@@ -5,63 +5,78 @@ The module's name is the kind; see the class for its manual.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import shutil
-import tarfile
+import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
 from pydantic import Field
 
 from backupcheck.errors import PullError, ToolFailed
-from backupcheck.mirror import inside, publishing
+from backupcheck.mirror import inside
 from backupcheck.seams import Capture, CaptureReport, Source
-
-MAGIC = b"SQLite format 3\0"
-MEMBER = b"copy\0"
-NO_DATABASE, NO_PROGRAM = 96, 97
-NEWER = ("-wal", "-shm", "-journal")
-
-# $1 is the database, $2 the Python program; the copy gets the owner and the mode of the original
-SCRIPT = f"""set -eu
-test -f "$1" || exit {NO_DATABASE}
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-if command -v python3 >/dev/null 2>&1; then python3 -I -c "$2" "$1" "$folder/copy"
-elif command -v sqlite3 >/dev/null 2>&1; then sqlite3 -bail "$1" ".timeout 60000" ".backup '$folder/copy'"
-else exit {NO_PROGRAM}
-fi
-chown "$(stat -c %u:%g "$1")" "$folder/copy"
-chmod "$(stat -c %a "$1")" "$folder/copy"
-tar -C "$folder" -cf - copy
-"""
-PROGRAM = """import pathlib, sqlite3, sys
-origin = sqlite3.connect(pathlib.Path(sys.argv[1]).as_uri() + "?mode=ro", uri=True, timeout=60)
-copy = sqlite3.connect(sys.argv[2])
-origin.backup(copy)
-copy.close()
-origin.close()
-"""
-
-_CLASSES = (
-    ("capture.source-full", r"database or disk is full|No space left on device", "make room in the source's /tmp"),
-    ("capture.not-a-database", r"file is not a database", "correct `path`, or find out what wrote over it"),
-    (
-        "capture.damaged",
-        r"disk image is malformed",
-        "the database is damaged at the source: restore it from a backup",
-    ),
-    ("capture.busy", r"database is locked", "see what holds a lock on the database, then pull again"),
+from backupcheck.sqlitecopy import program
+from backupcheck.sqlitecopy.arrival import (
+    About,
+    Contents,
+    damaged,
+    looked_into,
+    require_one_state,
+    torn,
+    unpacked,
 )
+
+PRIVATE = "/.backupcheck/sqlite-copy"
+NEWER = ("-wal", "-shm", "-journal")
+ALMOST_FULL = 256 * 2**10
+MOST_SAID = 3
+PULLS = 3
+
+_ENDS = {
+    program.NO_DATABASE: ("sync.source-missing", "there is no database {path}", "correct `path`"),
+    program.LINK: ("capture.symlink", "{path} is a symlink", "give the path of the database itself"),
+    program.NO_FILE: ("capture.not-a-file", "{path} is no file", "give the path of the database itself"),
+    program.EMPTY: (
+        "capture.empty",
+        "the database {path} is an empty file",
+        "find out what emptied it; the old copy was kept",
+    ),
+    program.NO_PROGRAM: (
+        "capture.program-missing",
+        "there is neither python3, sqlite3 nor cmp to copy {path} with",
+        "install one of them there; a plain copy of a live database may be torn",
+    ),
+}
+_CLASSES = (
+    ("capture.source-full", r"database or disk is full|No space left on device|quota exceeded", "make room at the"
+     " source where the copy lies meanwhile (/var/tmp), or name another place as `temporary`"),
+    ("capture.not-a-database", r"file is not a database", "correct `path`, or find out what wrote over it"),
+    ("capture.damaged", r"disk image is malformed", "restore it there from the last backup that was proven good"),
+    ("capture.busy", r"database is locked", "see what holds a lock on the database, then pull again"),
+    ("capture.no-temporary", r"mktemp: ", "name a folder as `temporary` in which the user there may write"),
+    ("sync.unreadable", r"Permission denied|Operation not permitted", "capture as a user that can read it there"),
+)  # fmt: skip
 
 
 class Sqlite(Capture):
     """The online backup of a database that is in use: one consistent state, the newest commits with it.
 
-    Needs `python3` or `sqlite3` at the source. The files `-wal`, `-shm` and `-journal` beside the database are
-    not pulled, for the copy has all that they held; an old one beside a newer database would roll it back.
+    It is taken by the source's `python3` or `sqlite3`. Where neither is, or where opening the database would leave
+    a trace, the file is copied with its `-wal` and `-journal`, again until they are one state, and is made whole
+    on arrival. Nothing beside the database is made or changed. The copy lies at the source meanwhile, in a folder
+    that only its user can enter, and is gone afterwards. The files `-wal`, `-shm` and `-journal` are not pulled,
+    for the copy has all that they held; an old one beside a newer database would roll it back. A copy that is the
+    same as the last one leaves that untouched; a damaged one does not replace it.
+
+    The seal keeps the rows of each table (virtual tables have none of their own), the last value of each
+    `autoincrement`, and the newest value of each column of times: one that is declared with a type that has DATE
+    or TIME in it, or whose name ends with `_at`, `_on`, `_ts`, `_time`, `_date`, `At`, `Time`, `Date` or
+    `timestamp`.
 
     Example:
         capture:
@@ -69,6 +84,12 @@ class Sqlite(Capture):
     """
 
     path: str = Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$", description="the database's absolute path")
+    temporary: str | None = Field(
+        None,
+        pattern=r"^/[^\x00-\x1f]*$",
+        description="the folder at the source where the copy lies meanwhile; by default TMPDIR or /var/tmp",
+    )
+    counts: bool = Field(True, description="whether rows and newest times are counted for the seal")
     timeout: int = Field(3600, gt=0, description="seconds after which it is given up")
 
     def provides(self) -> tuple[str, ...]:
@@ -78,68 +99,99 @@ class Sqlite(Capture):
         return tuple(self.path + suffix for suffix in NEWER)
 
     def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
-        return (("sh", "-c", SCRIPT, "sh", root.rstrip("/") + self.path, PROGRAM),)
+        return (program.words(root.rstrip("/") + self.path, self.temporary, self.timeout, counts=self.counts),)
 
     def take(self, source: Source, folder: Path) -> CaptureReport:
-        place = inside(folder, self.path)
-        argv = self.commands(source.root)[0]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place.parent) as stream:
-            try:
-                source.run(argv, timeout=self.timeout, stdout=stream)
-            except ToolFailed as error:
-                raise self._named(source, error) from error
-            size = self._unpack(stream, place)
-        for leftover in self.replaces():
-            inside(folder, leftover).unlink(missing_ok=True)
-        return CaptureReport(kind=self.kind(), path=self.path, bytes=size)
-
-    def _unpack(self, stream: IO[bytes], place: Path) -> int:
-        """Publish the one file of the stream; its owner, mode and size are the original's."""
-        stream.seek(0)
-        if stream.read(len(MEMBER)) not in (MEMBER, b""):
-            raise PullError(
-                f"something was printed before the copy of {self.path} came",
-                id="sync.dirty-shell",
-                advice="remove the output from the login scripts (.bashrc, .profile) at the source",
-            )
-        stream.seek(0)
+        place, private = inside(folder, self.path), inside(folder, PRIVATE)
+        _remove(private)
         try:
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
-                member = archive.next()
-                content = archive.extractfile(member) if member and member.isreg() else None
-                if member is None or content is None:
-                    raise self._incomplete("the source sent no file")
-                with publishing(place) as file:
-                    shutil.copyfileobj(content, file, 2**20)
-                    self._require_database(file, member.size)
-                    _adopt(file, member)
-                return member.size
-        except tarfile.TarError as error:
-            raise self._incomplete(str(error)) from error
-
-    def _require_database(self, file: IO[bytes], size: int) -> None:
-        """Its beginning; that all of its bytes came, tarfile has seen to."""
-        file.seek(0)
-        if size and file.read(len(MAGIC)) != MAGIC:
-            raise self._incomplete("what came is no SQLite database")
-
-    def _incomplete(self, why: str) -> PullError:
-        return PullError(
-            f"the online backup of {self.path} did not arrive whole: {why}",
-            id="capture.incomplete",
-            advice="the previous copy was kept; see the disk space of the source's /tmp and pull again",
+            (private / "work").mkdir(parents=True)
+            private.chmod(0o700)
+            about, contents = self._brought(source, private)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            size = self._publish(private / "work/copy", place, about, folder)
+        finally:
+            _remove(private)
+        return CaptureReport(
+            kind=self.kind(),
+            path=self.path,
+            bytes=size,
+            notes=contents.notes,
+            rows=contents.rows or {},
+            sequences=contents.sequences,
+            newest=contents.newest,
+            found={
+                "method": about.method,
+                "counted": contents.rows is not None,
+                "uncounted": dict(contents.uncounted),
+                "pages": contents.page_count,
+                "user_version": contents.user_version,
+                "application_id": contents.application_id,
+            },
         )
 
-    def _named(self, source: Source, error: ToolFailed) -> PullError:
-        if error.code == NO_DATABASE:
-            return PullError(f"{source.name}: there is no database {self.path}", id="sync.source-missing")
-        if error.code == NO_PROGRAM:
-            return PullError(
-                f"{source.name} has neither python3 nor sqlite3",
-                id="capture.program-missing",
-                advice="install one of them there; a plain copy of a live database may be torn",
+    def _brought(self, source: Source, private: Path) -> tuple[About, Contents]:
+        """The copy as one sound file at `private`/work/copy; a raw one is pulled again if it is not sound."""
+        work = private / "work"
+        for _ in range(PULLS):
+            with tempfile.TemporaryFile(dir=private) as stream:
+                self._run(source, stream)
+                about = unpacked(stream, work, self.path)
+            if about.method == "raw":
+                require_one_state(work, self.path)
+            contents = about.contents or looked_into(
+                private, about.method, self.path, self.timeout, counts=self.counts
             )
+            if not contents.problems:
+                return about, contents
+            if about.method != "raw":
+                break
+            shutil.rmtree(work)
+            work.mkdir()
+        said = "; ".join(contents.problems[:MOST_SAID])
+        raise damaged(self.path, said)
+
+    def _run(self, source: Source, stream: IO[bytes]) -> None:
+        try:
+            source.run(self.commands(source.root)[0], timeout=self.timeout, stdout=stream)
+        except (ToolFailed, PullError) as error:
+            if _is_full(stream):
+                raise PullError(
+                    f"there is no room in the mirror for the copy of {self.path}",
+                    id="sync.target-full",
+                    advice="make room; what was there before is kept",
+                ) from error
+            raise self._named(source, error) if isinstance(error, ToolFailed) else error from error
+
+    def _publish(self, copy: Path, place: Path, about: About, folder: Path) -> int:
+        """Put it in its place, unless the very same is there already; the size in bytes."""
+        descriptor = os.open(copy, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            if os.geteuid() == 0:
+                os.fchown(descriptor, about.uid, about.gid)
+            os.fchmod(descriptor, int(about.mode, 8) & 0o777)
+            os.fsync(descriptor)
+            now = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        old = place.lstat() if place.exists() or place.is_symlink() else None
+        leftovers = [inside(folder, leftover) for leftover in self.replaces()]
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
+        if old is None or not _is_same(copy, now, place, old):
+            modified = max(about.modified)
+            if old is not None and (old.st_size, old.st_mtime_ns) == (now.st_size, modified):
+                modified = time.time_ns()
+            os.utime(copy, ns=(modified, modified))
+            copy.rename(place)
+        return now.st_size
+
+    def _named(self, source: Source, error: ToolFailed) -> PullError:
+        if error.code in _ENDS:
+            id, message, advice = _ENDS[error.code]
+            return PullError(f"{source.name}: {message.format(path=self.path)}", id=id, advice=advice)
+        if error.code == program.TORN:
+            return torn(self.path, f"{program.TRIES} times")
         for id, pattern, advice in _CLASSES:
             for line in error.stderr.splitlines():
                 if re.search(pattern, line):
@@ -147,8 +199,20 @@ class Sqlite(Capture):
         return PullError(f"the online backup of {self.path} failed: {error.message}", id="capture.failed")
 
 
-def _adopt(file: IO[bytes], member: tarfile.TarInfo) -> None:
-    """Owner and mode of the original; the owner only where this user may give files away."""
-    if os.geteuid() == 0:
-        os.fchown(file.fileno(), member.uid, member.gid)
-    os.fchmod(file.fileno(), member.mode & 0o7777)
+def _is_same(copy: Path, now: os.stat_result, place: Path, old: os.stat_result) -> bool:
+    """Whether what is in its place has the same bytes, owner and mode."""
+    if not stat.S_ISREG(old.st_mode):
+        return False
+    known = [(one.st_size, one.st_uid, one.st_gid, one.st_mode) for one in (now, old)]
+    return known[0] == known[1] and filecmp.cmp(copy, place, shallow=False)
+
+
+def _is_full(stream: IO[bytes]) -> bool:
+    room = os.fstatvfs(stream.fileno())
+    return room.f_bavail * room.f_frsize < ALMOST_FULL
+
+
+def _remove(private: Path) -> None:
+    """What a killed pull left there goes too."""
+    if private.exists():
+        shutil.rmtree(private)

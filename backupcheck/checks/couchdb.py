@@ -8,13 +8,16 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from backupcheck.couch.captured import Captured, judge_captured, read_captured, with_known_tails
+from backupcheck.couch.judging import ASK_SOURCE, judge_server
 from backupcheck.couch.report import Contents, Database, Trouble, verify
-from backupcheck.couch.server import Served, ServerFacts, look
+from backupcheck.couch.server import ServerFacts, look
 from backupcheck.couchfile import Code
 from backupcheck.fields import AbsolutePath
-from backupcheck.matchers import Expected, Match, compared, describe
+from backupcheck.matchers import Expected, compared, describe
 from backupcheck.questions import Asked
 from backupcheck.result import Finding, Outcome, Text, printable
+from backupcheck.seal.captured import captured
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.tree import named
 
@@ -31,7 +34,6 @@ ADVICE = {
     Code.SHARD_UNLISTED: "see whether the shard map is older than the shards: both must be of the same pull",
     Code.VIEW_AHEAD_OF_SHARD: "the shard is older than its index, or was cut: restore it from another snapshot",
 }
-ASK_SOURCE = "compare it with the source, and with an older snapshot"
 REPAIR = "restore the file from an older snapshot and compare it with the source"
 
 
@@ -45,11 +47,15 @@ class Holding(Asked):
 
 
 class CouchdbFacts(Facts):
-    """`found` is what lies at the place; `contents` is None where that is no folder, `server` if not wanted."""
+    """`found` is what lies at the place; `contents` is None where that is no folder, `server` if not wanted.
+
+    `captured` is what the capture of the folder counted, None where the seal has no such capture.
+    """
 
     found: Text
     contents: Contents | None = None
     server: ServerFacts | None = None
+    captured: Captured | None = None
 
 
 class Couchdb(Check[CouchdbFacts]):
@@ -68,10 +74,13 @@ class Couchdb(Check[CouchdbFacts]):
 
     With `live_copy: true` bytes after a file's last header are a warning: they are normal for a copy that is taken
     while CouchDB writes, and all that can be seen of a file that was cut otherwise. Zeros there are never normal.
+    Where the capture `couchdb` brought the folder, that is not needed: its databases must hold just the documents
+    that the capture counted, and its files end just as they did then.
 
     Findings: `couchdb.missing`, `couchdb.empty`, `couchdb.database-missing`, `couchdb.damage`,
-    `couchdb.documents`, `couchdb.deleted`, `couchdb.attachments`, `couchdb.conflicts`, `couchdb.server`,
-    `couchdb.server-start`, `couchdb.server-counts`, `couchdb.server-read`; and one for each thing that can be
+    `couchdb.documents-not-as-captured`, `couchdb.shard-not-as-captured`, `couchdb.documents`, `couchdb.deleted`,
+    `couchdb.attachments`, `couchdb.conflicts`, `couchdb.server`, `couchdb.server-start`,
+    `couchdb.server-counts`, `couchdb.server-read`; and one for each thing that can be
     wrong with a file, such as `couchdb.shard-missing`, `couchdb.no-valid-header`, `couchdb.tail-after-header`,
     `couchdb.checksum-mismatch`. The first twenty of each are shown, and how many more there are.
     """
@@ -99,7 +108,11 @@ class Couchdb(Check[CouchdbFacts]):
         if not stat.S_ISDIR(mode):
             return CouchdbFacts(found=named(mode))
         contents = verify(place, self.timeout)
-        return CouchdbFacts(found="a folder", contents=contents, server=self._ask_server(box, contents))
+        known = read_captured(captured(box.tree, "couchdb", self.data.rstrip("/")))
+        if known is not None:
+            contents = with_known_tails(contents, known)
+        server = self._ask_server(box, contents)
+        return CouchdbFacts(found="a folder", contents=contents, server=server, captured=known)
 
     def _ask_server(self, box: Box, contents: Contents) -> ServerFacts | None:
         if self.server == "off":
@@ -120,9 +133,11 @@ class Couchdb(Check[CouchdbFacts]):
         there = len(contents.databases)
         yield self._answer("empty", there > 0, "it holds databases", "it holds no database at all", there)
         yield from self._judge_troubles(contents)
+        if facts.captured is not None:
+            yield from judge_captured(contents, facts.captured, self.data)
         yield from self._judge_databases(contents)
         if facts.server is not None:
-            yield from self._judge_server(facts.server, contents)
+            yield from judge_server(facts.server, contents, self.data, required=self.server == "required")
 
     def _judge_troubles(self, contents: Contents) -> Iterator[Finding]:
         """Each error that was kept, one line a code for minor ones, and how many more there are."""
@@ -145,7 +160,7 @@ class Couchdb(Check[CouchdbFacts]):
     def _is_tolerated(self, trouble: Trouble) -> bool:
         """Whether it is no more than a warning."""
         live = self.live_copy and trouble.code is Code.TAIL_AFTER_HEADER and not trouble.zeros
-        return trouble.minor or live
+        return trouble.minor or trouble.known or live
 
     def _trouble(self, trouble: Trouble) -> Finding:
         about = "" if trouble.subject in trouble.file else f"{trouble.subject}: "
@@ -174,7 +189,7 @@ class Couchdb(Check[CouchdbFacts]):
             yield from self._judge_holding(name, holding, there.get(printable(name)))
 
     def _is_sound(self, database: Database) -> bool:
-        return database.errors <= (database.tails if self.live_copy else 0)
+        return database.errors <= (database.tails if self.live_copy else database.known_tails)
 
     def _sound(self, subject: str, described: str) -> Finding:
         return Finding(
@@ -209,38 +224,6 @@ class Couchdb(Check[CouchdbFacts]):
             else:
                 yield _uncounted(end, name, expected, count)
 
-    def _judge_server(self, server: ServerFacts, contents: Contents) -> Iterator[Finding]:
-        if server.state in ("none", "not-asked"):
-            unmet = self.server == "required" and server.state == "none"
-            yield Finding(
-                id="couchdb.server",
-                outcome=Outcome.ERROR if unmet else Outcome.SKIP,
-                subject=self.data,
-                expected="every document read over HTTP",
-                actual="not exercised",
-                message=f"the HTTP side was not exercised: {server.message}",
-                advice="use an image with CouchDB, or name its program in COUCHDB_BIN" if unmet else "",
-            )
-        else:
-            yield self._started(server)
-        offline = {database.name: database for database in contents.databases}
-        for served in server.databases:
-            yield from _judge_served(served, offline[served.name])
-        if server.state == "read" and server.message:
-            yield self._further("server-read", f"the server logged damage: {server.message}", tolerated=False)
-
-    def _started(self, server: ServerFacts) -> Finding:
-        good = server.state == "read"
-        return Finding(
-            id="couchdb.server-start",
-            outcome=Outcome.PASS if good else Outcome.ERROR,
-            subject=self.data,
-            expected="a server that answers",
-            actual="it answered" if good else "it did not",
-            message="a server of the box answered on a copy of the data" if good else server.message,
-            advice="" if good else "see whether the box's CouchDB is as new as the one that wrote the data",
-        )
-
     def _answer(self, end: str, good: bool, if_good: str, if_bad: str, actual: str | int) -> Finding:
         return Finding(
             id=f"couchdb.{end}",
@@ -267,26 +250,4 @@ def _uncounted(end: str, name: str, expected: Expected, count: int) -> Finding:
         expected=describe(expected),
         actual=count,
         message=f"not asked of a damaged database; {count} {end} can still be read",
-    )
-
-
-def _judge_served(served: Served, offline: Database) -> Iterator[Finding]:
-    """The server's counts against the files', and whether all could be read. A database of CouchDB's own may have
-    more than its files: a starting server adds its design documents."""
-    own = served.name.startswith("_")
-    asked: tuple[tuple[str, Expected, int | None], ...] = (
-        ("documents", Match(gte=offline.documents) if own else offline.documents, served.documents),
-        ("deleted documents", offline.deleted, served.deleted),
-    )
-    for what, expected, count in asked if served.documents is not None else ():
-        message = f"the server counts {count} {what}, the files hold {describe(expected)}"
-        yield compared("couchdb.server-counts", served.name, expected, count, message, ASK_SOURCE)
-    yield Finding(
-        id="couchdb.server-read",
-        outcome=Outcome.FAIL if served.trouble else Outcome.PASS,
-        subject=served.name,
-        expected="every document",
-        actual=f"{served.read} documents",
-        message=served.trouble or f"all {served.read} documents and their attachments were read over HTTP",
-        advice=ASK_SOURCE if served.trouble else "",
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Annotated
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from backupcheck.errors import ToolFailed
 from backupcheck.postgresql.ask import Asking, Found
+from backupcheck.postgresql.captured import Origin, judge_globals, judge_origin, origin_of, restored_globals
 from backupcheck.postgresql.cluster import Database, Server, choose, cluster, servers
 from backupcheck.postgresql.dump import Dump, read_dump
+from backupcheck.postgresql.globals import Globals
 from backupcheck.postgresql.load import Loaded, load, unpacked
 from backupcheck.questions import Query, Table, judge_queries, judge_tables
 from backupcheck.result import Finding, Outcome
@@ -34,6 +36,8 @@ class PostgresFacts(Facts):
     dump: Dump | None = None
     loaded: Loaded | None = None
     found: Found | None = None
+    origin: Origin | None = None
+    globals: Globals | None = None
 
 
 class Postgres(Check[PostgresFacts]):
@@ -50,14 +54,21 @@ class Postgres(Check[PostgresFacts]):
             extensions: [pg_trgm]
             owner: mealie
 
+    Where a capture `postgres` made the dump, the seal says what the database held at that moment. Then every
+    table, newest time and sequence of the loaded dump must be just that, the roles that the dump needs must be in
+    the globals beside it, and a database of the same server that nobody dumps is a warning.
+
     Findings: `postgres.dump-missing`, `postgres.dump-empty`, `postgres.dump-damaged` (it cannot be unpacked),
     `postgres.dump-truncated`, `postgres.dump-garbage` (something that pg_dump did not write),
     `postgres.hostile-command`, `postgres.load-failed`, `postgres.constraint-violated`, `postgres.table-missing`,
     `postgres.rows`, `postgres.query`, `postgres.query-failed`, `postgres.sequence-behind`,
-    `postgres.extension-lost`, `postgres.owner`; and where it could not look, `postgres.version-skew`,
-    `postgres.extension-missing`, `postgres.needs-superuser`, `postgres.role-missing`, `postgres.cluster-dump`,
-    `postgres.query-invalid`, `postgres.timed-out`, `postgres.scratch-failed`, `postgres.no-server`,
-    `postgres.no-answer`.
+    `postgres.extension-lost`, `postgres.owner`; of what was captured, `postgres.rows-not-as-captured`,
+    `postgres.newest-not-as-captured`, `postgres.sequence-not-as-captured`,
+    `postgres.large-objects-not-as-captured`, `postgres.table-not-captured`, `postgres.globals-missing`,
+    `postgres.role-not-in-globals`, `postgres.database-not-captured`; and where it could not look,
+    `postgres.version-skew`, `postgres.extension-missing`, `postgres.needs-superuser`, `postgres.role-missing`,
+    `postgres.cluster-dump`, `postgres.query-invalid`, `postgres.timed-out`, `postgres.scratch-failed`,
+    `postgres.no-server`, `postgres.no-answer`, `postgres.not-counted`.
     """
 
     dump: str = Field(pattern="^/", description="the dump's absolute path")
@@ -68,6 +79,12 @@ class Postgres(Check[PostgresFacts]):
     sequences: StrictBool = Field(True, description="no sequence may be behind the largest value of its column")
     extensions: tuple[StrictStr, ...] = Field((), description="extensions that the database must have")
     owner: StrictStr | None = Field(None, description="the role that must own every table")
+    globals: Annotated[str, Field(pattern="^/")] | None = Field(
+        None, description="the absolute path of the server's roles; by default where the capture brought them"
+    )
+    other_databases: tuple[StrictStr, ...] = Field(
+        (), description="databases of the same server that are backed up elsewhere, or need not be"
+    )
     timeout: StrictInt | StrictFloat = Field(1800, gt=0, description="seconds for loading")
 
     def subject(self) -> str:
@@ -99,12 +116,15 @@ class Postgres(Check[PostgresFacts]):
             return PostgresFacts(size=size, unpacking=error.message)
 
     def _loaded(self, box: Box, server: Server, plain: IO[bytes], dump: Dump, size: int) -> PostgresFacts:
+        globals = restored_globals(box.tree, self.dump, self.globals, dump.roles)
+        found, origin = None, None
         with cluster(box, server, Database(dump.roles, dump.extensions)) as made:
             loaded = load(made, plain, dump, self.timeout)
-            found = None
             if loaded.state == "loaded":
-                found = Asking(made, self.timeout / 20).found(self._named(), [query.sql for query in self.queries])
-        return PostgresFacts(size=size, dump=dump, loaded=loaded, found=found)
+                origin, known = origin_of(made, self.dump, self.timeout)
+                queries = [query.sql for query in self.queries]
+                found = Asking(made, self.timeout / 20).found(self._named(), queries, known)
+        return PostgresFacts(size=size, dump=dump, loaded=loaded, found=found, origin=origin, globals=globals)
 
     def _named(self) -> dict[str, Table]:
         """The tables as they are known."""
@@ -126,6 +146,10 @@ class Postgres(Check[PostgresFacts]):
             yield self._judge_loading(facts.loaded)
         if facts.found is not None:
             yield from self._judge_found(facts.found)
+        if facts.origin is not None:
+            yield from judge_origin(facts.origin, self.dump, self.other_databases)
+        if facts.globals is not None:
+            yield from judge_globals(facts.globals, asked=self.globals is not None)
 
     def _judge_unpacking(self, said: str) -> Iterator[Finding]:
         if "unsupported version" in said:

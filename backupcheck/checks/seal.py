@@ -23,7 +23,7 @@ from backupcheck.tree import restorable
 
 MOST_SHOWN = 100
 MOST_CAPTURES = 100
-LONGEST_CAPTURE = 2**16
+LONGEST_CAPTURE = 2**20 + 2**12
 
 
 class Differing(Facts):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +10,21 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from backupcheck.boxes.database import LOGS, openable
 from backupcheck.boxes.probe import ask
-from backupcheck.errors import ScratchError, ToolTimedOut
+from backupcheck.errors import ToolTimedOut
 from backupcheck.matchers import Match, compared
 from backupcheck.questions import Answer, Query, Table, judge_queries, judge_tables
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment
+from backupcheck.sqlitecopy.as_captured import Captured, Restored, captured_counts, judge_captured
 from backupcheck.sqlitefile import HEADER, Header, Log, LogState, Shape, looks_like, read_header, read_log
 from backupcheck.tree import Tree
 
-LOGS = ("-wal", "-journal")
-"""Copied beside a database, for recovery; never `-shm`, which SQLite makes anew."""
+REPAIR = (
+    "restore an older snapshot, or save what can be read with `sqlite3 FILE .recover`; see whether the database at"
+    " the source is sound"
+)
 
 
 class Integrity(Facts):
@@ -47,12 +48,14 @@ class Contents(Facts):
     tables: dict[str, int | str] = Field(default_factory=dict)
     foreign_keys: ForeignKeys | None = None
     answers: tuple[Answer, ...] = ()
+    restored: Restored | None = None
 
 
 class SqliteFacts(Facts):
     """`size` in bytes, None where there is no file; `looks_like` what it is if no database.
 
-    `header` is after recovery, `log` before it. `contents` is None where there was nothing to ask.
+    `header` is after recovery, `log` before it. `contents` is None where there was nothing to ask, `captured`
+    where the seal has no counts of it.
     """
 
     size: int | None
@@ -61,12 +64,15 @@ class SqliteFacts(Facts):
     main_pages: int = 0
     log: Log | None = None
     contents: Contents | None = None
+    captured: Captured | None = None
 
 
 class Sqlite(Check[SqliteFacts]):
     """Whether a SQLite database would open, is whole, and has in it what it must have.
 
     A log that lies beside it is recovered in a copy; what was restored is never changed, and nothing is created.
+    Where the capture counted rows and newest times, the restored database must have exactly these. A log that ends
+    in the middle of a change is a warning: a crash leaves it so, and what is cut off was seldom acknowledged.
 
         - sqlite:
             path: /opt/wishlist/data/prod.db
@@ -76,8 +82,10 @@ class Sqlite(Check[SqliteFacts]):
 
     Findings: `sqlite.missing`, `sqlite.empty-file`, `sqlite.not-a-database`, `sqlite.truncated`,
     `sqlite.trailing-bytes`, `sqlite.wal-corrupt`, `sqlite.wal-partial`, `sqlite.wal-stale`, `sqlite.malformed`,
-    `sqlite.foreign-keys`, `sqlite.table-missing`, `sqlite.rows`, `sqlite.query`, `sqlite.query-failed`; and where
-    it could not look, `sqlite.query-invalid`, `sqlite.needs-extension`, `sqlite.timed-out`.
+    `sqlite.foreign-keys`, `sqlite.table-missing`, `sqlite.rows`, `sqlite.query`, `sqlite.query-failed`,
+    `sqlite.rows-not-as-captured`, `sqlite.newest-not-as-captured`, `sqlite.sequence-not-as-captured`,
+    `sqlite.table-not-captured`; and where it could not look, `sqlite.query-invalid`, `sqlite.needs-extension`,
+    `sqlite.timed-out`.
     """
 
     path: str = Field(pattern="^/", description="the database's absolute path")
@@ -107,20 +115,18 @@ class Sqlite(Check[SqliteFacts]):
             return SqliteFacts(size=size, looks_like=looks, header=header)
         logs = [end for end in LOGS if _has_content(box.tree, path + end)]
         log = _log(box.tree, path, header) if "-wal" in logs else None
-        facts = SqliteFacts(size=size, header=header, main_pages=header.pages, log=log)
+        known = captured_counts(box.tree, self.path)
+        facts = SqliteFacts(size=size, header=header, main_pages=header.pages, log=log, captured=known)
         if not logs and header.shape is Shape.TRUNCATED:
             return facts
-        if not logs and box.isolated:
-            return facts.model_copy(update={"contents": self._ask(box, path, copied=False)})
-        return facts.model_copy(update=self._ask_a_copy(box, path, logs))
+        with openable(box, path) as (place, copied):
+            contents = self._ask(box, place, known, copied=copied)
+            if copied:
+                with Tree(box.work).open(place.removeprefix(box.work_inside)) as file:
+                    header = read_header(file)
+        return facts.model_copy(update={"contents": contents, "header": header})
 
-    def _ask_a_copy(self, box: Box, path: str, logs: list[str]) -> dict[str, object]:
-        with _copied(box, path, logs) as inside:
-            contents = self._ask(box, f"{box.work_inside}{inside}", copied=True)
-            with Tree(box.work).open(inside) as file:
-                return {"contents": contents, "header": read_header(file)}
-
-    def _ask(self, box: Box, path: str, *, copied: bool) -> Contents:
+    def _ask(self, box: Box, path: str, known: Captured | None, *, copied: bool) -> Contents:
         each = max(1.0, self.timeout / 20)
         try:
             answer = ask(
@@ -132,6 +138,7 @@ class Sqlite(Check[SqliteFacts]):
                     "tables": list(self.tables),
                     "queries": [query.sql for query in self.queries],
                     "foreign_keys": self.foreign_keys is not False,
+                    "captured": None if known is None else list(known.newest),
                     "seconds": self.timeout,
                     "seconds_each": each,
                 },
@@ -161,7 +168,7 @@ class Sqlite(Check[SqliteFacts]):
         if facts.log is not None:
             yield from self._judge_log(facts, facts.log)
         if facts.contents is not None and facts.header.shape is not Shape.TRUNCATED:
-            yield from self._judge_contents(facts.contents)
+            yield from self._judge_contents(facts.contents, facts.captured)
 
     def _judge_file(self, facts: SqliteFacts, header: Header) -> Iterator[Finding]:
         size = f"{header.pages} pages of {header.page_size} bytes"
@@ -181,20 +188,23 @@ class Sqlite(Check[SqliteFacts]):
         good = log.state is not LogState.CORRUPT
         frames = f"{log.frames} good frames"
         yield self._answer("wal-corrupt", good, "the log's frames are as they were written", lost, actual=frames)
-        cut = "the log ends within a frame: it was cut, or copied while it was written"
-        good = log.state is not LogState.PARTIAL
-        yield self._answer("wal-partial", good, "the log ends at the end of a frame", cut, actual=frames)
+        cut = "the log ends in the middle of a change, as a crash leaves it, or was cut: that change is not made"
+        whole = log.state is not LogState.PARTIAL
+        message = "the log ends at the end of a frame" if whole else cut
+        yield self._finding("wal-partial", Outcome.PASS if whole else Outcome.WARN, message, actual=frames)
         shrunk = log.vacuumed or (facts.header is not None and facts.header.shrinks)
         stale = log.pages > 0 and facts.main_pages > log.pages and not shrunk
         old = f"the log is older than the database: it would set {facts.main_pages} pages back to {log.pages}"
         yield self._answer("wal-stale", not stale, "the log belongs to the database", old, actual=log.pages)
 
-    def _judge_contents(self, contents: Contents) -> Iterator[Finding]:
+    def _judge_contents(self, contents: Contents, before: Captured | None) -> Iterator[Finding]:
         yield self._judge_integrity(contents.integrity)
         if contents.foreign_keys is not None:
             yield from self._judge_foreign_keys(contents.foreign_keys)
         if contents.tables or contents.integrity.state == "ok":
             yield from judge_tables("sqlite", self.tables, contents.tables, fold=True)
+        if before is not None and contents.restored is not None:
+            yield from judge_captured(self.path, before, contents.tables, contents.restored)
         if contents.answers:
             yield from judge_queries("sqlite", self.queries, contents.answers)
 
@@ -209,7 +219,8 @@ class Sqlite(Check[SqliteFacts]):
             return self._finding("needs-extension", Outcome.ERROR, message, actual=said)
         end = "not-a-database" if integrity.state == "not-a-database" else "malformed"
         bad = "the database is malformed"
-        return self._answer(end, integrity.state == "ok", "the database is sound", bad, "ok", said)
+        finding = self._answer(end, integrity.state == "ok", "the database is sound", bad, "ok", said)
+        return finding if integrity.state == "ok" else finding.model_copy(update={"advice": REPAIR})
 
     def _judge_foreign_keys(self, keys: ForeignKeys) -> Iterator[Finding]:
         expected = 0 if isinstance(self.foreign_keys, bool) else self.foreign_keys
@@ -268,26 +279,3 @@ def _has_content(tree: Tree, path: str) -> bool:
 def _log(tree: Tree, path: str, header: Header) -> Log:
     with tree.open(path + "-wal") as file:
         return read_log(file, header.cookie)
-
-
-@contextlib.contextmanager
-def _copied(box: Box, path: str, logs: list[str]) -> Iterator[str]:
-    """A copy of a database with its logs that the box may change, as a path below `work`; gone afterwards."""
-    folder = box.work / f"sqlite-{secrets.token_hex(8)}"
-    folder.mkdir()
-    folder.chmod(0o777)
-    try:
-        for end in ("", *logs):
-            _copy(box.tree, path + end, folder / f"db{end}")
-        yield f"/{folder.name}/db"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _copy(tree: Tree, path: str, target: Path) -> None:
-    try:
-        with tree.open(path) as source, target.open("xb") as copy:
-            shutil.copyfileobj(source, copy, 2**20)
-    except OSError as error:
-        raise ScratchError(f"{path} cannot be copied into the box: {error.strerror}") from error
-    target.chmod(0o666)

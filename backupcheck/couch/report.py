@@ -30,7 +30,8 @@ OWN = Path(backupcheck.__file__).resolve().parents[1]
 class Trouble(Facts):
     """One thing that is wrong: `file` is relative to the data folder, `offset` counts bytes in it.
 
-    `zeros` is said of a tail that holds nothing but zeros, which no copy of a file in use explains.
+    `zeros` is said of a tail that holds nothing but zeros, which no copy of a file in use explains; `known` of a
+    tail that the capture met at the source as well.
     """
 
     code: Code
@@ -40,6 +41,16 @@ class Trouble(Facts):
     message: Text
     offset: int | None = None
     zeros: bool = False
+    known: bool = False
+
+
+class Shard(Facts):
+    """One file of a database: its size, how far its last header had come, and how many bytes follow that."""
+
+    file: Text
+    bytes: int
+    update_seq: int
+    tail: int
 
 
 class Database(Facts):
@@ -47,7 +58,7 @@ class Database(Facts):
 
     `listed` says whether the shard map names it, without which CouchDB serves nothing of it. `errors` counts what
     is wrong with it, shards that were not read too, and `tails` of these the files that go on after their last
-    header with more than zeros.
+    header with more than zeros; `known_tails` are those that the capture met as well. `parts` are its files.
     """
 
     name: Text
@@ -60,13 +71,15 @@ class Database(Facts):
     shards: int
     errors: int
     tails: int = 0
+    known_tails: int = 0
+    parts: tuple[Shard, ...] = ()
 
 
 class Contents(Facts):
     """A data folder: its `databases`, and the first twenty troubles of each code, errors first.
 
     `counts` has how many of each code were listed, `errors` all that there are. `node` is the name of the server
-    that wrote the shard map, `nodes` the names that the map itself holds.
+    that wrote the shard map, `nodes` the names that the map itself holds. `system` are the files of no database.
     """
 
     node: Text | None
@@ -78,6 +91,12 @@ class Contents(Facts):
     counts: dict[Code, int]
     errors: int
     listed_errors: int
+    system: tuple[Shard, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, Shard]:
+        """Every file that was read, by its name."""
+        return {one.file: one for one in (*self.system, *(part for each in self.databases for part in each.parts))}
 
     @property
     def server_name(self) -> str | None:
@@ -102,10 +121,20 @@ class _Database(BaseModel):
     error_count: int
 
 
+class _FileCounts(BaseModel):
+    update_seq: int
+
+
 class _File(BaseModel):
     file: Text
     size: int
+    counts: _FileCounts
+    tail_bytes: int
     tail_is_zero: bool
+
+    @property
+    def shard(self) -> Shard:
+        return Shard(file=self.file, bytes=self.size, update_seq=self.counts.update_seq, tail=self.tail_bytes)
 
 
 class _Problem(BaseModel):
@@ -166,16 +195,19 @@ def _parsed(said: bytes, stderr: str) -> Contents:
     zeros = {file.file for file in report.files if file.tail_is_zero}
     troubles = [_trouble(problem, zeros) for problem in report.problems]
     tails = {one.file for one in troubles if one.code is Code.TAIL_AFTER_HEADER and not one.zeros}
+    shards = {file.file: file.shard for file in report.files}
+    owned = {file for database in report.databases for file in database.files}
     return Contents(
         node=report.node,
         nodes=report.nodes,
         files=len(report.files),
         bytes=sum(file.size for file in report.files),
-        databases=tuple(_database(database, tails) for database in report.databases),
+        databases=tuple(_database(database, tails, shards) for database in report.databases),
         troubles=tuple(_bounded(troubles)),
         counts=Counter(trouble.code for trouble in troubles),
         errors=report.error_count,
         listed_errors=sum(not trouble.minor for trouble in troubles),
+        system=tuple(one for one in shards.values() if one.file not in owned),
     )
 
 
@@ -204,7 +236,7 @@ def _bounded(troubles: list[Trouble]) -> Iterator[Trouble]:
             yield trouble
 
 
-def _database(database: _Database, tails: set[str]) -> Database:
+def _database(database: _Database, tails: set[str], shards: dict[str, Shard]) -> Database:
     return Database(
         name=database.name,
         listed=database.listed,
@@ -216,4 +248,5 @@ def _database(database: _Database, tails: set[str]) -> Database:
         shards=len(database.ranges),
         errors=database.error_count + max(0, len(database.ranges) - len(database.files)),
         tails=len(tails.intersection(database.files)),
+        parts=tuple(shards[file] for file in database.files if file in shards),
     )

@@ -20,6 +20,8 @@ from backupcheck.result import LONGEST_TEXT, Scalar
 
 AT_ONCE = 100
 MOST_TABLES = 2000
+CANARY = "backupcheck_canary"
+"""Made by whoever writes the canary at the source, so its owner says nothing of the service's tables."""
 HIDDEN = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
 TABLES = f"""
 select json_agg(json_build_array(n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner)))
@@ -76,18 +78,26 @@ class Asking:
         self._cluster = cluster
         self._timeout = timeout
 
-    def found(self, named: Iterable[str], queries: Iterable[str]) -> Found:
-        """All that a check judges. Only those views are counted that are `named`, for a view may never end."""
+    def found(
+        self, named: Iterable[str], queries: Iterable[str], known: Mapping[tuple[str, str], int] | None = None
+    ) -> Found:
+        """All that a check judges. Only those views are counted that are `named`, for a view may never end.
+
+        `known` are rows by schema and table that were counted already.
+        """
+        had = known or {}
         asked = set(named)
         listed = self._rows(TABLES)
         counted = {
             known_as(schema, table): f"select count(*) from {quoted(schema, table)}"
             for schema, table, kind, _ in islice(listed, MOST_TABLES)
-            if kind != "v" or known_as(schema, table) in asked
+            if (kind != "v" or known_as(schema, table) in asked) and (schema, table) not in had
         }
+        there = {(schema, table) for schema, table, _, _ in listed}
+        before = {known_as(*name): rows for name, rows in had.items() if name in there}
         return Found(
-            tables=dict(self._counts(counted)),
-            owners=tuple(sorted({owner for _, _, kind, owner in listed if kind != "v"})),
+            tables={**before, **dict(self._counts(counted))},
+            owners=tuple(sorted({owner for _, name, kind, owner in listed if kind != "v" and name != CANARY})),
             extensions=tuple(sorted(extension for (extension,) in self._rows(EXTENSIONS))),
             sequences=dict(self._sequences()),
             answers=tuple(self.answer(query) for query in queries),
@@ -129,16 +139,18 @@ class Asking:
 
     def _counts(self, counted: Mapping[str, str]) -> Iterator[tuple[str, int | str]]:
         """Each table's rows; many are counted at once, and one by one where that fails."""
-        names = list(counted)
-        for at in range(0, len(names), AT_ONCE):
-            some = names[at : at + AT_ONCE]
+        for some in batched(counted.items(), AT_ONCE):
             try:
-                together = ", ".join(f"({counted[name]})" for name in some)
-                values = self._ask(f"select json_build_array({together})")
+                together = self._together(query for _, query in some)
             except (ToolFailed, ToolTimedOut):
-                yield from ((name, self._count(counted[name])) for name in some)
+                yield from ((name, self._count(query)) for name, query in some)
                 continue
-            yield from zip(some, (_number(value) for value in _list(values)), strict=True)
+            yield from ((name, _number(value)) for (name, _), value in zip(some, together, strict=True))
+
+    def _together(self, queries: Iterable[str]) -> list[JsonValue]:
+        """The one value of each of several queries."""
+        together = ", ".join(f"({query})" for query in queries)
+        return _list(self._ask(f"select json_build_array({together})"))
 
     def _count(self, query: str) -> int | str:
         try:
@@ -147,13 +159,26 @@ class Asking:
             return _said(error)
 
     def _sequences(self) -> Iterator[tuple[str, Sequence]]:
+        """Where each sequence stands, many asked at once."""
+        asked = {}
         for schema, sequence, table_schema, table, column in self._rows(SEQUENCES):
             largest = f"(select max({quoted(column)}) from {quoted(table_schema, table)})"
-            query = f"select json_build_array(last_value, is_called, {largest}) from {quoted(schema, sequence)}"
-            last, called, most = _list(self._ask(query))
-            value = None if most is None else _number(most)
-            if isinstance(last, int) and (value is None or isinstance(value, int)):
-                yield known_as(schema, sequence), Sequence(last=last, called=bool(called), largest=value)
+            values = f"json_build_array(last_value, is_called, {largest})"
+            asked[known_as(schema, sequence)] = f"select {values} from {quoted(schema, sequence)}"
+        for some in batched(asked.items(), AT_ONCE):
+            answers = self._together(query for _, query in some)
+            for (name, _), answer in zip(some, answers, strict=True):
+                last, called, most = _list(answer)
+                value = None if most is None else _number(most)
+                if isinstance(last, int) and (value is None or isinstance(value, int)):
+                    yield name, Sequence(last=last, called=bool(called), largest=value)
+
+
+def batched(items: Iterable[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
+    """The items in lists of at most `size`."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def known_as(schema: str, name: str) -> str:

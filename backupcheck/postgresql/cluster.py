@@ -47,6 +47,7 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "maintenance_work_mem": "128MB",
     "max_connections": "20",
+    "max_locks_per_transaction": "4096",
     "autovacuum": "off",
     "jit": "off",
     "log_statement": "none",

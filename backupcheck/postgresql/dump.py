@@ -20,6 +20,9 @@ TRAILER = b"-- PostgreSQL database dump complete"
 START = 8192
 MOST_NAMES = 200
 SHOWN = 200
+MOST_COPIES = 20_000
+MOST_ROWS = 1000
+MOST_OF_ROWS = 2**20
 
 TOKEN = re.compile(
     rb"""(?x)
@@ -28,7 +31,7 @@ TOKEN = re.compile(
     | (?P<escaped>[eE](?<![\w$\x80-\xff].)'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+(?P<escaped_end>')?)
     | (?P<text>'[^']*+(?:''[^']*+)*+(?P<text_end>')?)
     | (?P<name>"[^"]*+(?:""[^"]*+)*+(?P<name_end>")?)
-    | (?P<copy>C(?<![^\n].)OPY\ [^\n]*\ FROM\ stdin;\r?\n)
+    | (?P<copy>C(?<![^\n].)OPY\ (?:"[^"]*+"|[^"'\\;\n])*\ FROM\ stdin;\r?\n)
     | (?P<dollar>\$(?<![\w$\x80-\xff].)(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)
     | (?P<meta>\\[^\n]*)
     """,
@@ -49,6 +52,7 @@ ROLES = (
     re.compile(rb"\nGRANT [^;\n]* TO " + NAME),
     re.compile(rb"\nREVOKE [^;\n]* FROM " + NAME),
 )
+COPY = re.compile(rb"COPY " + NAME + rb"\." + NAME + rb" \(([^)\n]*)\) FROM stdin;\r?\n")
 EXTENSION = re.compile(rb"\nCREATE EXTENSION (?:IF NOT EXISTS )?" + NAME)
 DATABASE = re.compile(rb"\nCREATE DATABASE " + NAME)
 BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on;)")
@@ -98,8 +102,42 @@ def read_dump(file: IO[bytes]) -> Dump:
         return _Reader(data).read()
 
 
+def rows_of(file: IO[bytes], schema: str, table: str) -> list[dict[str, str | None]]:
+    """The rows that COPY gives to one table, by column, as far as the dump is whole; for small tables only.
+
+    What only looks like a COPY, in a comment, a text or a function's body, is passed over.
+    """
+    if file.seek(0, 2) == 0:
+        return []
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        reader = _Reader(data)
+        reader.read()
+        return [
+            row
+            for heading, start, end in reader.copies
+            if (columns := _columns(heading, schema, table)) is not None
+            for row in _rows(data[start : min(end, start + MOST_OF_ROWS)], columns)
+        ]
+
+
+def _columns(heading: bytes, schema: str, table: str) -> list[str] | None:
+    """The columns of a COPY, if it is one into this table."""
+    found = COPY.fullmatch(heading)
+    if found is None or (_unquoted(found[1]), _unquoted(found[2])) != (schema, table):
+        return None
+    return [_unquoted(name) for name in re.findall(NAME, found[3])]
+
+
+def _rows(block: bytes, columns: list[str]) -> Iterator[dict[str, str | None]]:
+    for line in block.split(b"\n")[:MOST_ROWS]:
+        fields = line.rstrip(b"\r").split(b"\t")
+        if len(fields) == len(columns):
+            texts = (None if field == b"\\N" else field.decode("utf-8", "backslashreplace") for field in fields)
+            yield dict(zip(columns, texts, strict=True))
+
+
 class _Reader:
-    """A walk over the tokens of a dump."""
+    """A walk over the tokens of a dump; `copies` are each COPY's heading and where its rows begin and end."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
@@ -111,6 +149,7 @@ class _Reader:
         self.databases: set[bytes] = set()
         self.body = 0
         self.restricts: list[tuple[int, int]] = []
+        self.copies: list[tuple[bytes, int, int]] = []
         self._sql_from = 0
 
     def read(self) -> Dump:
@@ -182,6 +221,8 @@ class _Reader:
         found = END_OF_COPY.search(self.data, token.end() - 1)
         end = found.start() if found else len(self.data)
         harmless = ROWS.match(self.data, token.end(), end)
+        if len(self.copies) < MOST_COPIES:
+            self.copies.append((token.group(), token.end(), end))
         if found is None:
             self.cut = f"it ends within the rows of {table}"
         elif harmless is None or harmless.end() != end:
@@ -240,9 +281,13 @@ class _Reader:
 
 def _names(pattern: re.Pattern[bytes], text: memoryview) -> Iterator[str]:
     for match in pattern.finditer(text):
-        name = bytes(match[1])
-        unquoted = name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
-        yield unquoted.decode("utf-8", "backslashreplace")
+        yield _unquoted(bytes(match[1]))
+
+
+def _unquoted(name: bytes) -> str:
+    """An identifier's name."""
+    plain = name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
+    return plain.decode("utf-8", "backslashreplace")
 
 
 def _before(start: bytes) -> str | None:

@@ -3,6 +3,10 @@
 Request: {"path", "copied", "tables", "queries", "foreign_keys", "seconds", "seconds_each"}. A `copied` database
 lies with its log in a folder of its own and may be recovered there; any other is opened as unchanging and only
 read. Answer: `{"integrity", "tables", "foreign_keys", "answers"}`, as `checks/sqlite.py` has them in its facts.
+With `captured`, a list of keys `table.column`, there are also `restored`: their newest values, the last values of
+sequences, and the names of the plain tables. With `only_queries` nothing else is asked, and the answer is
+`{"answers"}`, or `{"integrity"}` if it does not open. With `rows`, one query, the answer is lines: an object for
+each row, at most `most` of them, and at the end `null`, or `[trouble, message]` if there may be more.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from typing import Any
 MOST_TABLES = 2000
 MOST_PROBLEMS = 20
 LONGEST_VALUE = 1000
+LONGEST_ROW = 20_000
+MOST_OF_ROWS = 2**29
 LARGEST_MAP = 2**30
 STEPS = 20_000
 READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -31,19 +37,28 @@ class Asking:
     def __init__(self, request: dict[str, Any]) -> None:
         self.request = request
         self.deadline = 0.0
+        self.newest: dict[str, str | None] = {}
 
     def all(self) -> dict[str, Any]:
         try:
             self.connection = self.opened()
+            if self.request.get("only_queries"):
+                return self.answers()
             integrity = self.integrity()
             names = self.names() if integrity["state"] != "timed-out" else []
         except sqlite3.Error as error:
             return {"integrity": named(error)}
         answer = {"integrity": integrity, "tables": {name: self.rows(name) for name in names}}
+        if self.request.get("captured") is not None and integrity["state"] != "timed-out":
+            answer["restored"] = {"plain": self.plain(), "newest": self.newest, "sequences": self.sequences()}
         if self.request["foreign_keys"] and integrity["state"] != "timed-out":
             answer["foreign_keys"] = self.foreign_keys()
+        return {**answer, **self.answers()}
+
+    def answers(self) -> dict[str, Any]:
+        """What each query gave; only reading is authorised from now on."""
         self.connection.set_authorizer(allowed)
-        return {**answer, "answers": [self.query(sql) for sql in self.request["queries"]]}
+        return {"answers": [self.query(sql) for sql in self.request["queries"]]}
 
     def opened(self) -> sqlite3.Connection:
         copied = self.request["copied"]
@@ -85,9 +100,37 @@ class Asking:
         """How many rows a table has, or why that is not known."""
         self.allow(self.request["seconds_each"])
         try:
-            return int(self.connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0])
+            columns = self.captured(name)
+            newest = "".join(f", max({quoted(column)} COLLATE BINARY)" for column in columns.values())
+            row = self.connection.execute(f"SELECT count(*){newest} FROM {quoted(name)}").fetchone()
         except (sqlite3.Error, ValueError) as error:
             return str(error)[:LONGEST_VALUE]
+        for place, key in enumerate(columns, 1):
+            self.newest[key] = None if row[place] is None else str(row[place])[:LONGEST_VALUE]
+        return int(row[0])
+
+    def captured(self, name: str) -> dict[str, str]:
+        """The columns of a table whose newest values are asked for, by their keys."""
+        wanted = self.request.get("captured") or ()
+        if not any(key.startswith(f"{name}.") for key in wanted):
+            return {}
+        columns = self.connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+        return {f"{name}.{row[1]}": str(row[1]) for row in columns if f"{name}.{row[1]}" in wanted}
+
+    def plain(self) -> list[str]:
+        """The tables that have pages of their own: no virtual ones, and none of SQLite's."""
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 LIMIT ?"
+        found = self.connection.execute(tables, (MOST_TABLES,)).fetchall()
+        return [str(name) for (name,) in found if not str(name).startswith("sqlite_")]
+
+    def sequences(self) -> dict[str, int | None]:
+        try:
+            found = self.connection.execute(
+                "SELECT name, seq FROM sqlite_sequence LIMIT ?", (MOST_TABLES,)
+            ).fetchall()
+        except sqlite3.Error:
+            return {}
+        return {str(name): value for name, value in found if value is None or isinstance(value, int)}
 
     def foreign_keys(self) -> dict[str, Any]:
         """How many rows of each table lead nowhere, and the tables whose keys cannot be followed at all."""
@@ -117,6 +160,26 @@ class Asking:
             return {"trouble": "failed", "message": f"the query gave {shape}"}
         return {"value": plain(rows[0][0])}
 
+    def print_rows(self) -> None:
+        """One query's rows, as they come; texts that are not UTF-8 keep their bytes as half characters."""
+        left, room, ended = self.request["most"], MOST_OF_ROWS, None
+        try:
+            self.connection = self.opened()
+            self.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+            self.connection.set_authorizer(allowed)
+            cursor = self.connection.execute(self.request["rows"])
+            names = [column[0] for column in cursor.description or ()]
+            for row in cursor:
+                line = json.dumps(dict(zip(names, map(cell, row))))  # noqa: B905
+                left, room = left - 1, room - len(line)
+                if left < 0 or room < 0 or len(line) > LONGEST_ROW:
+                    ended = ["too-long" if len(line) > LONGEST_ROW else "too-many", ""]
+                    break
+                print(line)
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            ended = [trouble(str(error)), str(error)[:LONGEST_VALUE]]
+        print(json.dumps(ended))
+
 
 def allowed(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     """SQLite's authorizer: reading, and functions that do nothing else."""
@@ -142,7 +205,7 @@ def named(error: sqlite3.Error) -> dict[str, Any]:
 def trouble(said: str) -> str:
     if "interrupted" in said:
         return "timed-out"
-    if "malformed" in said:
+    if "malformed" in said or "not a database" in said:
         return "damaged"
     return "failed" if "no such table" in said or "no such column" in said else "invalid"
 
@@ -153,5 +216,16 @@ def plain(value: Any) -> Any:
     return value[:LONGEST_VALUE] if isinstance(value, str) else value
 
 
+def cell(value: Any) -> Any:
+    """A cell as a text that paths can be made of."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return value if value is None else str(value)
+
+
 if __name__ == "__main__":
-    json.dump(Asking(json.load(sys.stdin)).all(), sys.stdout)
+    request = json.load(sys.stdin)
+    if "rows" in request:
+        Asking(request).print_rows()
+    else:
+        json.dump(Asking(request).all(), sys.stdout)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
+import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,17 +13,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from backupcheck.boxes.namespaces import embedded_postgres
 from backupcheck.capture.postgres import Postgres
 from backupcheck.errors import PullError
 from backupcheck.mirror import inside
+from tests.capture.server import BIN, OWN, TO, Server, until
 from tests.sshd import Sshd
 
-BIN = (embedded_postgres() or Path("/")) / "pginstall" / "bin"
-TO = "/tmp/app_backup.sql"
-OWN = "it's an app"
 KILL = "select pg_terminate_backend(pid) from pg_stat_activity where"
-USER = "nobody" if os.geteuid() == 0 else getpass.getuser()
 TABLES = """
 create table recipe (id int primary key, name text);
 insert into recipe select n, repeat('soup ', 200) || n from generate_series(1, 3000) n;
@@ -34,53 +28,12 @@ grant connect on database "it's an app" to reader;
 """
 
 
-class Server:
-    """A throw-away Postgres of an ordinary user, reached by a socket alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.connection = f"host={folder} user=owner"
-
-    def ordinary(self, *words: str) -> str:
-        """Run a program of Postgres's as the server's user."""
-        prefix = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
-        command = [*prefix, str(BIN / words[0]), *words[1:]]
-        return subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-
-    def start(self) -> None:
-        options = f"-c listen_addresses= -c fsync=off -k {self.folder}"
-        log = str(self.folder / "log")
-        self.ordinary("pg_ctl", "-w", "-D", str(self.folder / "data"), "-o", options, "-l", log, "start")
-
-    def stop(self) -> None:
-        self.ordinary("pg_ctl", "-w", "-m", "immediate", "-D", str(self.folder / "data"), "stop")
-
-    def sql(self, text: str, database: str = OWN) -> str:
-        words = ("-X", "-v", "ON_ERROR_STOP=1", "-At", "-h", str(self.folder), "-U", "owner", "-d", database)
-        return self.ordinary("psql", *words, "-c", text)
-
-    def capture(self, **fields: object) -> Postgres:
-        """The capture of the server's database, with other fields where they are given."""
-        usual = {"database": OWN, "to": TO, "run_as": USER if os.geteuid() == 0 else None}
-        more = {"connection": self.connection, "program": str(BIN / "pg_dump")}
-        return Postgres.model_validate({**usual, **more, **fields})
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, USER)
-        server = Server(folder)
-        server.ordinary("initdb", "-A", "trust", "-U", "owner", "-E", "UTF8", "-D", str(folder / "data"), "-N")
-        server.start()
+    with Server.running() as server:
         server.sql(f'create database "{OWN}"', "postgres")
         server.sql(TABLES)
         yield server
-        server.stop()
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +133,6 @@ def test_a_server_that_is_down_is_named(server: Server, sshd: Sshd, mirror: Path
     assert error.id == "capture.no-server"
 
 
-def _until(server: Server, query: str) -> None:
-    """Wait until the query has a row."""
-    for _ in range(200):
-        if server.sql(query).strip():
-            return
-    raise AssertionError(f"never had a row: {query}")
-
-
 @pytest.mark.parametrize("format", ["plain", "custom"])
 def test_a_dump_that_is_killed_in_the_middle_never_replaces_the_old_one(
     server: Server, sshd: Sshd, mirror: Path, format: str
@@ -195,13 +140,13 @@ def test_a_dump_that_is_killed_in_the_middle_never_replaces_the_old_one(
     lock = "begin; lock table recipe; select pg_sleep(30); commit"
     with ThreadPoolExecutor() as pool:
         locker = pool.submit(server.sql, lock)
-        _until(
+        until(
             server, "select 1 from pg_locks where mode = 'AccessExclusiveLock' and relation = 'recipe'::regclass"
         )
         dump = pool.submit(refusal, server.capture(format=format), sshd, mirror)
-        _until(server, f"{KILL} application_name = 'pg_dump' and wait_event_type = 'Lock'")
+        until(server, f"{KILL} application_name = 'pg_dump' and wait_event_type = 'Lock'")
         error = dump.result()
-        _until(server, f"{KILL} query like 'begin; lock%'")
+        until(server, f"{KILL} query like 'begin; lock%'")
         locker.exception()
 
     assert error.id == "capture.connection-lost"
@@ -213,6 +158,8 @@ def test_a_dump_that_is_killed_in_the_middle_never_replaces_the_old_one(
         ('"$@" | head -c 100000; exit 0', "capture.incomplete"),
         ("exit 0", "capture.incomplete"),
         ("echo Welcome to this machine", "sync.dirty-shell"),
+        ('"$@"; echo See you; exit 0', "sync.dirty-shell"),
+        ('"$@" | head -c -1; exit 0', "capture.incomplete"),
         ('"$@"; kill -9 $$', "sync.unknown"),
     ],
 )
@@ -224,10 +171,118 @@ def test_a_stream_that_is_not_a_whole_dump_never_replaces_the_old_one(
     assert refusal(server.capture(), sshd, mirror).id == id
 
 
+def test_a_role_that_sees_only_a_part_of_the_rows_gives_no_dump(server: Server, sshd: Sshd, mirror: Path) -> None:
+    server.sql(
+        "create table secret (id int); alter table secret enable row level security; create role partial login"
+    )
+    server.sql(
+        "create policy few on secret using (id < 5); grant select on all tables in schema public to partial"
+    )
+    try:
+        error = refusal(server.capture(connection=server.connection_of("partial")), sshd, mirror)
+    finally:
+        server.sql("drop owned by partial; drop role partial; drop table secret")
+
+    assert error.id == "capture.row-security"
+
+
+def test_a_lock_that_is_held_too_long_is_named(server: Server, sshd: Sshd, mirror: Path) -> None:
+    program = server.programs('exec "$REAL" "$@" --lock-wait-timeout=100')
+    with server.connect() as session, session.transaction():
+        session.execute("lock table recipe")
+        error = refusal(server.capture(program=program), sshd, mirror)
+
+    assert error.id == "capture.locked"
+
+
+@pytest.mark.parametrize(
+    ("victim", "id"),
+    [
+        ("pg_cancel_backend(pid) from pg_stat_activity where application_name = 'pg_dump'", "capture.cancelled"),
+        (
+            "pg_terminate_backend(pid) from pg_stat_activity where application_name = 'psql'",
+            "capture.connection-lost",
+        ),
+    ],
+)
+def test_a_session_that_the_server_ends_is_named(
+    server: Server, sshd: Sshd, mirror: Path, victim: str, id: str
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        with server.connect() as session, session.transaction():
+            session.execute("lock table recipe")
+            dump = pool.submit(refusal, server.capture(), sshd, mirror)
+            waiting = (
+                "select from pg_stat_activity where application_name = 'pg_dump' and wait_event_type = 'Lock'"
+            )
+            until(server, waiting)
+            until(server, f"select {victim}")
+        error = dump.result()
+
+    assert error.id == id
+
+
+def test_damage_at_the_source_is_named(server: Server, sshd: Sshd, mirror: Path) -> None:
+    server.sql("create table broken as select repeat('x', 500) as text from generate_series(1, 100)")
+    place = server.folder / "data" / server.sql("select pg_relation_filepath('broken')").strip()
+    server.sql("checkpoint")
+    server.stop()
+    with place.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"damage" * 20)
+    server.start()
+    try:
+        error = refusal(server.capture(), sshd, mirror)
+    finally:
+        server.sql("drop table broken")
+
+    assert error.id == "capture.source-damaged"
+
+
+def test_an_older_pg_dump_is_named(server: Server, sshd: Sshd, mirror: Path) -> None:
+    older = next(Path("/usr/lib/postgresql").glob("1[0-7]/bin/pg_dump"), None)
+    said = "pg_dump: error: aborting because of server version mismatch"
+    program = server.programs(f'exec {older} "$@"' if older else f"echo '{said}' >&2; exit 1")
+
+    assert refusal(server.capture(program=program), sshd, mirror).id == "capture.version-mismatch"
+
+
+def test_a_source_without_psql_is_named(server: Server, sshd: Sshd, mirror: Path) -> None:
+    error = refusal(server.capture(program=server.programs(without="psql")), sshd, mirror)
+
+    assert error.id == "capture.program-missing"
+    assert "psql" in error.message
+
+
+def test_an_end_that_nobody_knows_is_told_in_the_tools_words(server: Server, sshd: Sshd, mirror: Path) -> None:
+    program = server.programs("echo something new >&2; exit 7")
+    error = refusal(server.capture(program=program), sshd, mirror)
+
+    assert (error.id, "status 7: something new" in error.message) == ("capture.failed", True)
+
+
+def test_the_source_gets_the_same_words_each_night(
+    server: Server, sshd: Sshd, mirror: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words"
+    sshd.through(f'printf "%s\\0" "$SSH_ORIGINAL_COMMAND" >> {words}')
+    capture = server.capture()
+    for _ in range(2):
+        capture.take(sshd.source(), mirror)
+
+    assert words.read_text().split("\0") == [shlex.join(capture.commands("/")[0])] * 2 + [""]
+
+
 def test_a_dump_that_hangs_is_given_up(server: Server, sshd: Sshd, mirror: Path) -> None:
     sshd.through("sleep 20")
 
     assert refusal(server.capture(timeout=1), sshd, mirror).id == "sync.timed-out"
+
+
+@pytest.mark.parametrize("connection", ["dbname=other", "host=a  dbname = other"])
+def test_the_database_is_named_once(connection: str) -> None:
+    with pytest.raises(ValidationError, match="is the field `database`"):
+        Postgres(database="app", to=TO, connection=connection)
 
 
 @pytest.mark.parametrize("connection", ["password=x", "host=a  password = x", "sslpassword=x"])

@@ -262,6 +262,7 @@ def test_passes_on_a_whole_dump_of_every_server(box: Box, dumps: Mapping[int, Du
         "owner",
         "query",
         "rows",
+        "rows-not-as-captured",
         "sequence-behind",
         "table-missing",
     }

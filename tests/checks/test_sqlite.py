@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue, ValidationError
 
+from backupcheck.capture.sqlite import Sqlite as Capture
 from backupcheck.checks.sqlite import Sqlite
 from backupcheck.errors import UnsafePath
+from backupcheck.remote import Local
 from backupcheck.result import Finding, Outcome
+from backupcheck.seal.manifest import SEAL, Header, write
 from backupcheck.seams import Box, Moment
 from tests.boxes import open_box
 
@@ -270,7 +273,6 @@ def _newer_main(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (_cut_in_a_frame, "sqlite.wal-partial"),
         (_flip_in_the_log, "sqlite.wal-corrupt"),
         (_flip_in_the_logs_header, "sqlite.wal-corrupt"),
         (_newer_main, "sqlite.wal-stale"),
@@ -287,6 +289,19 @@ def test_names_what_is_wrong_with_a_log(box: Box, tree: Path, harm: Harm, expect
     found = _bad(_findings(box, check))
     assert (expected, "fail") in found
     assert found - {("sqlite.malformed", "fail")} == {(expected, "fail")}
+
+
+def _flip_in_the_last_frame(path: Path) -> None:
+    log = Path(f"{path}-wal")
+    _flip(log, log.stat().st_size - 500)
+
+
+@pytest.mark.parametrize("harm", [_cut_in_a_frame, _flip_in_the_last_frame])
+def test_a_log_that_ends_in_the_middle_of_a_change_is_a_warning(box: Box, tree: Path, harm: Harm) -> None:
+    _live(tree / PATH[1:])
+    harm(tree / PATH[1:])
+
+    assert _bad(_findings(box, _check(tables={}, queries=[]))) == {("sqlite.wal-partial", "warn")}
 
 
 def test_frames_of_an_older_log_are_healthy(box: Box, tree: Path) -> None:
@@ -442,6 +457,87 @@ def test_a_query_may_be_expected_to_equal_a_text(box: Box, database: Path) -> No
     query: JsonValue = {"sql": "select name from user where id = 1", "equals": "Ada"}
 
     assert _bad(_findings(box, _check(queries=[query]))) == set()
+
+
+CLOCK = """
+create table visit (id integer primary key autoincrement, seen datetime, at text);
+insert into visit values (1, '2026-11-20 10:00:00', 'x'), (2, '2026-11-21 10:00:00', 'y');
+create virtual table words using fts5 (text);
+"""
+
+
+@pytest.fixture
+def sealed(tree: Path, database: Path, tmp_path: Path) -> Path:
+    """A database that was captured, with its seal, beside it in the restored tree."""
+    source = tmp_path / "root"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.executescript(CLOCK)
+    (source / PATH[1:]).parent.mkdir(parents=True)
+    database.rename(source / PATH[1:])
+    report = Capture(path=PATH).take(Local(str(source)), tree)
+    shutil.rmtree(tree / ".backupcheck")
+    header = Header("notes", NOW, "source")
+    write(tree / SEAL.lstrip("/"), header, [], [report.model_dump_json()])
+    return database
+
+
+LATER: dict[str, tuple[str, set[str]]] = {
+    "a note lost": ("delete from note where id = 299", {"sqlite.rows-not-as-captured"}),
+    "a table gone": ("drop table empty", {"sqlite.rows-not-as-captured"}),
+    "an older time": (
+        "update visit set seen = '2026-11-20 11:00:00' where id = 2",
+        {"sqlite.newest-not-as-captured"},
+    ),
+    "a column gone": ("alter table visit rename column seen to saw", {"sqlite.newest-not-as-captured"}),
+    "a sequence that began anew": ("update sqlite_sequence set seq = 1", {"sqlite.sequence-not-as-captured"}),
+    "a table more": ("create table new (x)", {"sqlite.table-not-captured"}),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_is_not_as_it_was_captured_fails(box: Box, sealed: Path, name: str) -> None:
+    check = _check(tables={}, queries=[])
+
+    assert _bad(_findings(box, check)) == set()
+
+    change, expected = LATER[name]
+    _sql(change)(sealed)
+    found = [finding for finding in _findings(box, check) if finding.outcome is Outcome.FAIL]
+
+    assert {finding.id for finding in found} == expected
+    assert all(finding.advice and finding.expected != finding.actual for finding in found)
+
+
+def test_what_was_captured_is_compared_and_said(box: Box, sealed: Path) -> None:
+    passed = {finding.id: finding.actual for finding in _findings(box) if "captured" in finding.id}
+
+    assert passed == {
+        "sqlite.rows-not-as-captured": "10 rows",
+        "sqlite.newest-not-as-captured": "1 newest times",
+        "sqlite.sequence-not-as-captured": "1 sequences",
+        "sqlite.table-not-captured": "10 tables",
+    }
+
+
+def test_a_wrong_count_names_the_table_and_both_numbers(box: Box, sealed: Path) -> None:
+    _sql("delete from note where id > 249")(sealed)
+    (found,) = [finding for finding in _findings(box) if finding.id == "sqlite.rows-not-as-captured"]
+
+    assert (found.subject, found.expected, found.actual) == ("note", 300, 250)
+
+
+def test_without_a_report_of_the_capture_nothing_is_claimed(box: Box, sealed: Path, tree: Path) -> None:
+    shutil.rmtree(tree / ".backupcheck")
+    _sql("delete from note where id = 299")(sealed)
+
+    assert [finding for finding in _findings(box) if "captured" in finding.id] == []
+
+
+def test_a_malformed_database_says_what_to_do(box: Box, database: Path) -> None:
+    _zero_a_page(database)
+    (found,) = [finding for finding in _findings(box) if finding.id == "sqlite.malformed"]
+
+    assert "recover" in found.advice
 
 
 ENDLESS = "with recursive x (n) as (select 1 union all select n + 1 from x) select count(*) from x"

@@ -28,6 +28,7 @@ def _read(body: str, head: str = HEAD, tail: str = TAIL) -> Dump:
     [
         "",
         ROWS,
+        'COPY public."new\nline \\! "";" ("a;\\b") FROM stdin;\none\n\\.\n',
         "\\restrict aBc1\n" + ROWS + "\\unrestrict aBc1\n",
         "SELECT 'a \\! b', 'it''s \\o';\n",
         "SELECT E'a \\' \\! b', e'\\\\';\n",
@@ -58,6 +59,8 @@ def test_what_only_looks_like_a_command_is_none(body: str) -> None:
         "$$ $_$ $$ \\! id $_$\n",
         "COPY public.a (x) FROM stdin;\n\\! id\n\\.\n",
         "(\nCOPY public.a (x) FROM stdin;\n\\copy x from program 'id'\n\\.\n",
+        "COPY public.a (x) \\! id FROM stdin;\none\n\\.\n",
+        "COPY public.a (x) FROM stdin; \\! id FROM stdin;\none\n\\.\n",
         "\\connect postgres\n",
         "\\restrict a'b\n",
         "\\i /etc/passwd\n",

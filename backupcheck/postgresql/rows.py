@@ -1,0 +1,90 @@
+"""The rows of one query put to a restored dump, which is loaded for it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from backupcheck.boxes.rows import MOST_ROWS, Rows
+from backupcheck.errors import ToolFailed, ToolTimedOut
+from backupcheck.postgresql.ask import LATE
+from backupcheck.postgresql.cluster import READER, Cluster, Database, choose, cluster, servers
+from backupcheck.postgresql.dump import read_dump
+from backupcheck.postgresql.load import load, unpacked
+from backupcheck.questions import Answer
+from backupcheck.seams import Box
+
+DAMAGED = ("failed", "constraint-violated")
+"""What loading comes to where it is the dump's fault."""
+AT_ONCE = 10_000
+LONGEST_ROW = 5000
+
+
+@contextlib.contextmanager
+def dump_rows(box: Box, dump: str, sql: str, timeout: float) -> Iterator[Rows]:
+    """What a query gives of the dump at an absolute path, as a role that can only read.
+
+    Raises `UnsafePath` for what is no regular file, `ScratchError` where no server works.
+    """
+    with tempfile.TemporaryFile(dir=box.work) as file:
+        try:
+            with box.tree.open(dump) as packed:
+                ended = _asked(box, packed, sql, timeout, file)
+        except (FileNotFoundError, NotADirectoryError):
+            ended = Answer(trouble="missing", message="there is no such file")
+        yield Rows(file, ended)
+
+
+def _asked(box: Box, packed: IO[bytes], sql: str, timeout: float, file: IO[bytes]) -> Answer:
+    there = servers(box)
+    try:
+        with unpacked(box, packed, there[-1].program("pg_restore"), timeout) as plain:
+            dump = read_dump(plain)
+            if dump.size == 0 or not dump.whole:
+                return Answer(trouble="damaged", message="it is no whole dump, so it was not loaded")
+            server = choose(there, dump.major, dump.extensions)
+            with cluster(box, server, Database(dump.roles, dump.extensions)) as made:
+                loaded = load(made, plain, dump, timeout)
+                if loaded.state == "loaded":
+                    return _queried(made, sql, timeout, file)
+                trouble = "damaged" if loaded.state in DAMAGED else "not-loaded"
+                return Answer(trouble=trouble, message=loaded.message)
+    except ToolFailed as error:
+        newer = "unsupported version" in error.message
+        return Answer(trouble="not-loaded" if newer else "damaged", message=error.message)
+
+
+def _queried(made: Cluster, sql: str, timeout: float, file: IO[bytes]) -> Answer:
+    """The rows as JSON, fetched a few at a time; `jsonb`, for a text of the type `json` may have several lines."""
+    inner = sql.strip().rstrip(";")
+    row = f"left(to_jsonb(q)::text, {LONGEST_ROW + 1})"
+    query = f"select {row} from (\n{inner}\n) q limit {MOST_ROWS + 1}"
+    options = f"-c default_transaction_read_only=on -c statement_timeout={int(timeout * 1000)}"
+    words = (made.server.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
+    fetched = ("-v", f"FETCH_COUNT={AT_ONCE}", "-c", query)
+    environment = {**made.environment(READER), "PGOPTIONS": options}
+    try:
+        made.box.run((*words, *fetched), timeout=timeout + 10, env=environment, stdout=file)
+    except ToolTimedOut as error:
+        return Answer(trouble="timed-out", message=error.message)
+    except ToolFailed as error:
+        return _refused(error)
+    file.seek(0)
+    count = 0
+    for line in file:
+        count += 1
+        if len(line.decode("utf-8", "replace").rstrip("\n")) > LONGEST_ROW:
+            return Answer(trouble="too-long")
+    return Answer(trouble="too-many") if count > MOST_ROWS else Answer()
+
+
+def _refused(error: ToolFailed) -> Answer:
+    lines = [line for line in error.stderr.splitlines() if "ERROR: " in line or "FATAL: " in line]
+    said = (lines or [error.message])[0]
+    if LATE in error.stderr:
+        return Answer(trouble="timed-out", message=said)
+    lacking = re.search(r"(relation|column|schema) .* does not exist", said)
+    return Answer(trouble="failed" if lacking else "invalid", message=said)

@@ -1,0 +1,1 @@
+"""A copy of a SQLite database: how it is taken at the source, made whole on arrival, and known again restored."""
