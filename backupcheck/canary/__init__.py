@@ -1,0 +1,1 @@
+"""The canary: its value, and how it is written at a source."""
