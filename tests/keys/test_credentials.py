@@ -98,12 +98,12 @@ WRONG: list[tuple[Format, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("format", "secret"), GOOD)
+@pytest.mark.parametrize(("format", "secret"), GOOD, ids=range(len(GOOD)))
 def test_what_has_its_form_has_no_trouble(format: Format, secret: bytes) -> None:
     assert trouble(secret, format) is None
 
 
-@pytest.mark.parametrize(("format", "secret", "said"), WRONG)
+@pytest.mark.parametrize(("format", "secret", "said"), WRONG, ids=range(len(WRONG)))
 def test_what_has_not_its_form_is_named(format: Format, secret: bytes, said: str) -> None:
     assert said in (trouble(secret, format) or "no trouble")
 

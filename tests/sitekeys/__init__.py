@@ -1,0 +1,1 @@
+"""The site's keys: made, printed, tried, and attacked."""
