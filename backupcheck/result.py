@@ -1,4 +1,4 @@
-"""The only words that leave the engine: Outcome, Finding, CheckResult, Proof, Run.
+"""The only words that leave the engine: Outcome, Finding, CheckResult, WaiverRecord, Proof, Run.
 
 Everything here is frozen and plain, so that it can be pickled, kept, rendered and compared. What a report
 counts is counted here, once. Texts that come from restored data are made printable and bounded when a
@@ -8,7 +8,7 @@ counts is counted here, once. Texts that come from restored data are made printa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     """Not asked, and said so."""
     WARN = "warn"
     """Looked, and a person should know; the backup is good all the same."""
+    WAIVED = "waived"
+    """Looked, and the backup is bad; somebody answers for that until a day."""
     ERROR = "error"
     """Could not look: says nothing about the backup, neither good nor bad."""
     FAIL = "fail"
@@ -94,12 +96,13 @@ class Finding(Record):
 
 
 class CheckResult(Record):
-    """One check's findings. `seconds` is wall time for looking and judging."""
+    """One check's findings. `seconds` is wall time for looking and judging, `why` why the check is required."""
 
     kind: str
     name: Text
     findings: tuple[Finding, ...]
     seconds: float = 0.0
+    why: Text = ""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -145,6 +148,30 @@ def finding_of(error: BackupcheckError, subject: str) -> Finding:
     )
 
 
+class WaiverState(StrEnum):
+    """What became of a waiver in a run."""
+
+    USED = "used"
+    """The fault that it names is there, and is waived."""
+    UNUSED = "unused"
+    """It named nothing that was found bad."""
+    ENDED = "ended"
+    """Its last day is over: what it names is bad again."""
+
+
+class WaiverRecord(Record):
+    """A waiver of a spec, and what became of it. `subject` is a pattern, `*` for every subject; `findings` counts
+    what it waived, or once it has ended, what is bad again."""
+
+    finding: str
+    subject: Text
+    owner: Text
+    reason: Text
+    until: date
+    state: WaiverState
+    findings: int = 0
+
+
 class Proof(Record):
     """The verdict on one service of one snapshot.
 
@@ -162,6 +189,7 @@ class Proof(Record):
     files: int | None = None
     bytes: int | None = None
     checks: tuple[CheckResult, ...] = ()
+    waivers: tuple[WaiverRecord, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -219,3 +247,8 @@ class Run(Record):
     def count(self, outcome: Outcome) -> int:
         """How many services ended so."""
         return sum(proof.outcome is outcome for proof in self.services)
+
+    @property
+    def waivers(self) -> tuple[tuple[str, WaiverRecord], ...]:
+        """Every waiver, with its service."""
+        return tuple((proof.service, waiver) for proof in self.services for waiver in proof.waivers)

@@ -49,6 +49,7 @@ def test_outcomes_are_ordered_from_the_best_to_the_worst() -> None:
         Outcome.PASS,
         Outcome.SKIP,
         Outcome.WARN,
+        Outcome.WAIVED,
         Outcome.ERROR,
         Outcome.FAIL,
     ]
@@ -101,6 +102,12 @@ def test_a_proof_without_checks_or_with_a_skipped_one_is_never_green() -> None:
     assert _proof(_check(Outcome.FAIL), _check(Outcome.SKIP)).outcome is Outcome.FAIL
 
 
+def test_a_waived_fault_outranks_a_warning_and_nothing_that_is_red() -> None:
+    assert _proof(_check(Outcome.WARN, Outcome.WAIVED)).outcome is Outcome.WAIVED
+    assert _proof(_check(Outcome.WAIVED), _check(Outcome.ERROR)).outcome is Outcome.ERROR
+    assert _proof(_check(Outcome.WAIVED), _check(Outcome.SKIP)).outcome is Outcome.ERROR
+
+
 def test_troubles_come_with_the_worst_first() -> None:
     proof = _proof(_check(Outcome.ERROR, Outcome.PASS), _check(Outcome.FAIL))
 
@@ -110,7 +117,14 @@ def test_troubles_come_with_the_worst_first() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
-    [(Outcome.PASS, 0), (Outcome.WARN, 0), (Outcome.FAIL, 1), (Outcome.ERROR, 2), (Outcome.SKIP, 2)],
+    [
+        (Outcome.PASS, 0),
+        (Outcome.WARN, 0),
+        (Outcome.WAIVED, 0),
+        (Outcome.FAIL, 1),
+        (Outcome.ERROR, 2),
+        (Outcome.SKIP, 2),
+    ],
 )
 def test_exit_status_of_a_run_with_one_check(outcome: Outcome, status: int) -> None:
     assert _run(_proof(_check(outcome))).exit_status == status

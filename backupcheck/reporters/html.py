@@ -26,7 +26,14 @@ from backupcheck.troubles import grouped, proof_silences, troubles, warnings
 TEMPLATES = Path(__file__).parent / "_templates"
 MOST_GROUPS = 12
 """How many groups of troubles are shown open at the top; the others are folded."""
-MOST_ROWS = {Outcome.FAIL: 200, Outcome.ERROR: 200, Outcome.WARN: 100, Outcome.SKIP: 50, Outcome.PASS: 100}
+MOST_ROWS = {
+    Outcome.FAIL: 200,
+    Outcome.ERROR: 200,
+    Outcome.WAIVED: 200,
+    Outcome.WARN: 100,
+    Outcome.SKIP: 50,
+    Outcome.PASS: 100,
+}
 """How many findings of an outcome a check shows; the page says how many more run.json holds."""
 
 
@@ -44,6 +51,7 @@ _TICK, _CROSS, _UNSURE = "M6.5 12.5l3.8 3.8 7.2-8", "M7 7l10 10M17 7L7 17", "M12
 ICON = {
     Outcome.PASS: _icon("#1d6b40", _CIRCLE, _TICK),
     Outcome.WARN: _icon("#1d6b40", _CIRCLE, _TICK),
+    Outcome.WAIVED: _icon("#1d6b40", _CIRCLE, _TICK),
     Outcome.SKIP: _icon("#6a3ea1", _DIAMOND, _UNSURE),
     Outcome.ERROR: _icon("#6a3ea1", _DIAMOND, _UNSURE),
     Outcome.FAIL: _icon("#a91d22", _SQUARE, _CROSS),
@@ -119,6 +127,7 @@ def _environment() -> Environment:
         "silences": proof_silences,
         "value": wording.value_text,
         "wall": wording.wall_seconds,
+        "waiver_state": wording.waiver_state_text,
     }
     return environment
 

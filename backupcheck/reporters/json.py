@@ -19,9 +19,9 @@ from typing import ClassVar, TypeAlias
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from backupcheck.result import Outcome, Run
+from backupcheck.result import Outcome, Run, WaiverState
 from backupcheck.seams import Reporter
-from backupcheck.wording import EXIT_STATUS, MEANING, kept_printable
+from backupcheck.wording import EXIT_STATUS, MEANING, MEANING_OF_A_WAIVER, kept_printable
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 
@@ -55,12 +55,23 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "files": "How many files were restored; null where nothing was.",
             "bytes": "How many bytes were restored; null where nothing was.",
             "checks": "One entry a check of the spec, in the spec's order.",
+            "waivers": "One entry a waiver of the spec, also those that matched nothing and those that ended.",
+        },
+        "WaiverRecord": {
+            "finding": "The id of the finding that it names.",
+            "subject": "The subjects that it names, with * and ?; `*` for every subject.",
+            "owner": "Who answers for it.",
+            "reason": "Why the fault may stay.",
+            "until": "Its last day (UTC).",
+            "state": "What became of it in this run.",
+            "findings": "How many findings it waived; once it has ended, how many are bad again.",
         },
         "CheckResult": {
             "kind": "The kind of check, as in the spec.",
             "name": "The check's name: given in the spec, else the kind and what it looks at.",
             "outcome": "The worst finding; skipped ones count only where there is no other.",
             "seconds": "Wall time for looking and judging.",
+            "why": "Why the check is required; empty where its spec does not say.",
             "findings": "One entry a comparison.",
         },
         "Finding": {
@@ -99,6 +110,10 @@ def schema() -> str:
     definitions["Outcome"] = {
         "title": "Outcome",
         "oneOf": [{"const": outcome.value, "description": MEANING[outcome]} for outcome in Outcome],
+    }
+    definitions["WaiverState"] = {
+        "title": "WaiverState",
+        "oneOf": [{"const": state.value, "description": MEANING_OF_A_WAIVER[state]} for state in WaiverState],
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(dialect | generated | {"$defs": definitions}, indent=2) + "\n"

@@ -2,25 +2,31 @@
 
 JUnit has no standard; this keeps to what Jenkins, GitLab and GitHub's viewers read alike: `testsuites`,
 `testsuite` with counts and `properties`, `testcase` with at most one of `failure`, `error` and `skipped`. A
-warning is a passed case with `system-out`. Whatever makes the run red without being a check's finding (no
-services, an interruption, a service without checks, a skipped check) is a case of its own with an `error`, so
-that no viewer ever shows green for it.
+warning, and what is waived, is a passed case with `system-out`; each waiver is a `property` of its service's
+suite. Whatever makes the run red without being a check's finding (no services, an interruption, a service
+without checks, a skipped check) is a case of its own with an `error`, so that no viewer ever shows green for it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from xml.etree import ElementTree
 
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
 from backupcheck.seams import Reporter
 from backupcheck.troubles import Trouble, proof_silences, run_silences
-from backupcheck.wording import EXIT_STATUS, kept_printable, value_text, wall_seconds
+from backupcheck.wording import EXIT_STATUS, kept_printable, value_text, waiver_text, wall_seconds
 
-ELEMENT = {Outcome.FAIL: "failure", Outcome.ERROR: "error", Outcome.SKIP: "skipped", Outcome.WARN: "system-out"}
+ELEMENT = {
+    Outcome.FAIL: "failure",
+    Outcome.ERROR: "error",
+    Outcome.SKIP: "skipped",
+    Outcome.WARN: "system-out",
+    Outcome.WAIVED: "system-out",
+}
 COUNTED = {"failures": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
 
 MOST_FINDINGS = 100
@@ -35,6 +41,7 @@ class _Case:
     outcome: Outcome
     findings: tuple[Finding, ...]
     seconds: float = 0.0
+    why: str = ""
 
 
 class Junit(Reporter):
@@ -78,12 +85,13 @@ def _properties(run: Run, proof: Proof | None) -> Iterator[tuple[str, str]]:
         yield from (("outcome", proof.outcome.value), ("snapshot", proof.snapshot or "none"))
         yield from (("engine", proof.engine or "none"), ("isolation", proof.isolation))
         yield from ((f"seconds.{step}", f"{seconds:.3f}") for step, seconds in sorted(proof.seconds.items()))
+        yield from (("waiver", waiver_text(waiver)) for waiver in proof.waivers)
 
 
 def _cases(proof: Proof) -> Iterator[_Case]:
     for check in proof.checks:
         if check.findings:
-            yield _Case(check.name, check.outcome, _deciding(check), check.seconds)
+            yield _Case(check.name, check.outcome, _deciding(check), check.seconds, check.why)
     yield from (_silence(trouble) for trouble in proof_silences(proof))
 
 
@@ -106,7 +114,7 @@ def _told_apart(cases: Iterable[_Case]) -> Iterator[_Case]:
         seen[case.name] += 1
         number = seen[case.name]
         name = case.name if number == 1 else f"{case.name} ({number})"
-        yield _Case(name, case.outcome, case.findings, case.seconds)
+        yield replace(case, name=name)
 
 
 def _element(service: str, case: _Case) -> ElementTree.Element:
@@ -116,13 +124,15 @@ def _element(service: str, case: _Case) -> ElementTree.Element:
         return element
     told = ElementTree.SubElement(element, ELEMENT[case.outcome])
     worst = case.findings[0]
-    if case.outcome is not Outcome.WARN:
+    if told.tag != "system-out":
         told.set("message", _text(f"{worst.subject}: {worst.message}"))
     if case.outcome in (Outcome.FAIL, Outcome.ERROR):
         told.set("type", worst.id)
     told.text = "\n".join(_lines(case.findings[:MOST_FINDINGS]))
     if len(case.findings) > MOST_FINDINGS:
         told.text += f"\n{len(case.findings) - MOST_FINDINGS} more are in run.json"
+    if case.why:
+        told.text += f"\n{_text(f'why it is required: {case.why}')}"
     return element
 
 

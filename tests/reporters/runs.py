@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
+from backupcheck.result import (
+    CheckResult,
+    Finding,
+    Outcome,
+    Proof,
+    Run,
+    WaiverRecord,
+    WaiverState,
+    check_result,
+)
 from tests.reporters import homelab
 from tests.reporters.homelab import STARTED, passed
 
@@ -129,6 +138,59 @@ def _uploads_skipped() -> CheckResult:
     return CheckResult(kind="files", name="files /opt/wishlist/uploads", findings=(skipped,))
 
 
+def _waiver(state: WaiverState, owner: str, subject: str = "*", reason: str = "mended in April") -> WaiverRecord:
+    """A waiver of secret.mode with one finding, or with none if it is not used."""
+    return WaiverRecord(
+        finding="secret.mode",
+        subject=subject,
+        owner=owner,
+        reason=reason,
+        until=date(2026, 3, 13 if state is WaiverState.ENDED else 31),
+        state=state,
+        findings=0 if state is WaiverState.UNUSED else 1,
+    )
+
+
+def _open_to_all(outcome: Outcome, note: str) -> CheckResult:
+    key = "/etc/lldap/private_key"
+    mode = Finding(
+        id="secret.mode",
+        outcome=outcome,
+        subject=key,
+        expected="0600",
+        actual="0644",
+        message=f"every user can read the secret; {note}",
+        advice="run chmod 0600 on it at the source",
+    )
+    found = (passed("secret.missing", key, "present", "the secret is there"), mode)
+    why = "whoever reads this key can log in as everybody"
+    return check_result("secret", f"secret {key}", found, 0.02).model_copy(update={"why": why})
+
+
+def waived() -> Run:
+    """Waivers: one is used, one matched nothing, one ended and its fault is gone; exit status 0."""
+    services = homelab.services()
+    reason = "the container's umask is wrong until the image of April is out"
+    used = _waiver(WaiverState.USED, "Ann Example", "/etc/lldap/*", reason)
+    unused = _waiver(WaiverState.UNUSED, "Ben Example", reason="the old key goes in April")
+    ended = _waiver(WaiverState.ENDED, "Cay Example").model_copy(update={"findings": 0})
+    note = f"waived by Ann Example until 2026-03-31: {reason}"
+    services["lldap"] = _with(services["lldap"], _open_to_all(Outcome.WAIVED, note))
+    services["lldap"] = services["lldap"].model_copy(update={"waivers": (used, unused)})
+    services["authelia"] = services["authelia"].model_copy(update={"waivers": (ended,)})
+    services["caddy"] = _with(services["caddy"], _expires_soon())
+    return run_of(tuple(services.values()))
+
+
+def lapsed() -> Run:
+    """A waiver that ended while its fault is still there; exit status 1."""
+    services = homelab.services()
+    failed = _open_to_all(Outcome.FAIL, "the waiver of Ann Example ended on 2026-03-13")
+    waivers = (_waiver(WaiverState.ENDED, "Ann Example"), _waiver(WaiverState.UNUSED, "Ann Example", "/etc/other"))
+    services["lldap"] = _with(services["lldap"], failed).model_copy(update={"waivers": waivers})
+    return run_of(tuple(services.values()))
+
+
 def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
     """Each of these texts in every place where a text can stand; exit status 1."""
     checks = tuple(
@@ -136,6 +198,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             kind=f"kind {name}",
             name=f"name {name}",
             seconds=0.1,
+            why=f"why {name}",
             findings=tuple(
                 Finding(
                     id="files.missing",
@@ -146,7 +209,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
                     message=f"message {name}",
                     advice=f"advice {name}",
                 )
-                for outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.WARN)
+                for outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.WAIVED, Outcome.WARN)
             ),
         )
         for name in names
@@ -160,6 +223,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             isolation=f"isolation {name}",
             seconds={f"step {name}": 1.0},
             checks=checks if place == 0 else checks[place : place + 1],
+            waivers=tuple(_waiver(state, f"owner {name}", f"*{name}", f"reason {name}") for state in WaiverState),
         )
         for place, name in enumerate(names)
     )
@@ -205,4 +269,6 @@ SAMPLES: dict[str, Run] = {
     "empty": empty(),
     "silent": silent(),
     "interrupted": interrupted(),
+    "waived": waived(),
+    "lapsed": lapsed(),
 }

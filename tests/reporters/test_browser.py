@@ -128,7 +128,9 @@ def test_a_script_that_slipped_through_the_escaping_would_not_run(browser: Brows
 
 
 @pytest.mark.parametrize(
-    "run", [runs.healthy(), runs.mixed(), runs.hostile(), runs.empty()], ids=lambda run: run.outcome
+    "run",
+    [runs.healthy(), runs.mixed(), runs.hostile(), runs.empty(), runs.waived()],
+    ids=["healthy", "mixed", "hostile", "empty", "waived"],
 )
 @pytest.mark.parametrize("width", [1280, 500])
 def test_nothing_sticks_out_of_the_window(browser: Browser, run: Run, width: int) -> None:
@@ -158,6 +160,14 @@ def test_what_is_bad_is_red_and_what_is_proven_green(browser: Browser) -> None:
 
     for state in ("pass", "fail", "error", "warn"):
         assert picture.share(_token(state, ":root")) > 0.00005, state
+
+
+def test_what_is_waived_has_a_colour_of_its_own_below_a_proven_verdict(browser: Browser) -> None:
+    picture = browser.picture(Html().render(runs.waived()), 1280, 1800)
+
+    assert picture.share(_token("waived", ":root")) > 0.00005
+    assert picture.share(_token("waived-wash", ":root")) > 0.01
+    assert picture.share(_token("mast", ".run-waived")) > 0.1
 
 
 def test_is_dark_where_the_reader_wants_it_dark(browser: Browser) -> None:

@@ -36,6 +36,8 @@ def test_the_same_run_gives_the_same_bytes(sample: str) -> None:
     [
         ("healthy", "Proven", "All 7 services would come back from their backups."),
         ("mixed", "Not proven", "The backup of vault is bad."),
+        ("waived", "Proven, with a waiver", "All 7 services would come back from their backups, 1 with a waiver."),
+        ("lapsed", "Not proven", "The backup of lldap is bad."),
         ("empty", "Not proven", "Nothing was checked."),
         ("silent", "Not proven", "lldap, wishlist and caddy could not be verified."),
         ("interrupted", "Not proven", "The run was interrupted."),
@@ -72,6 +74,42 @@ def test_tells_the_states_apart_by_word_and_by_shape() -> None:
         "caddy": ("warn", "warn", "proven, warning"),
         "vault": ("fail", "fail", "bad backup"),
     }
+
+
+def test_lists_every_waiver_with_its_owner_its_end_and_what_became_of_it() -> None:
+    text = Page(Html().render(runs.waived())).text
+    waivers = text[text.index("Waivers") : text.index("The services")]
+
+    assert waivers == (
+        "Waivers used lldap secret.mode the container's umask is wrong until the image of April is out "
+        "/etc/lldap/* Owner Ann Example Until 2026-03-31 In this run waives 1 finding "
+        "unused lldap secret.mode the old key goes in April every subject "
+        "Owner Ben Example Until 2026-03-31 In this run matched nothing "
+        "ended authelia secret.mode mended in April every subject "
+        "Owner Cay Example Until 2026-03-13 In this run ended "
+    )
+
+
+def test_what_is_waived_has_a_word_and_a_shape_of_its_own_and_is_no_trouble() -> None:
+    html = Html().render(runs.waived())
+
+    assert (
+        '<a class="waived" href="#service-1"><svg class="mark" aria-hidden="true"><use href="#mark-waived"/>'
+        in html
+    )
+    assert "<span>proven, waiver</span>" in html
+    assert '<details class="check waived" open>' in html
+    assert '<body class="run-waived">' in html
+    assert "What to do" not in html
+
+
+def test_says_why_what_is_bad_is_required_and_whose_waiver_ended() -> None:
+    text = Page(Html().render(runs.lapsed())).text
+    todo, waivers = text[text.index("What to do") :].split("Waivers")
+
+    assert "every user can read the secret; the waiver of Ann Example ended on 2026-03-13" in todo
+    assert "Why it is required: whoever reads this key can log in as everybody" in todo
+    assert "In this run ended, 1 finding is bad again" in waivers
 
 
 def test_every_state_has_a_shape_of_its_own() -> None:
@@ -200,11 +238,12 @@ def test_has_contrast_enough_in_both_themes(theme: str) -> None:
     masts = re.findall(r"--mast: (#[0-9a-f]{6})", part)
     pairs = [
         (ink, paper)
-        for ink in ("ink", "quiet", "pass", "fail", "error", "warn", "skip")
+        for ink in ("ink", "quiet", "pass", "fail", "error", "warn", "waived", "skip")
         for paper in ("paper", "raised")
     ]
-    pairs += [(ink, wash) for ink in ("ink", "quiet") for wash in ("fail-wash", "error-wash", "warn-wash")]
-    pairs += [(state, f"{state}-wash") for state in ("fail", "error", "warn")]
+    washed = ("fail", "error", "warn", "waived")
+    pairs += [(ink, f"{state}-wash") for ink in ("ink", "quiet") for state in washed]
+    pairs += [(state, f"{state}-wash") for state in washed]
     weak = [pair for pair in pairs if _contrast(colours[pair[0]], colours[pair[1]]) < 4.5]
     weak += [("mast-ink", mast) for mast in masts if _contrast(colours["mast-ink"], mast) < 7]
 

@@ -98,6 +98,19 @@ def test_keeps_fail_error_warn_and_skip_apart() -> None:
     assert skipped == ["skip"]
 
 
+def test_has_every_waiver_and_what_became_of_it() -> None:
+    run = json.loads(Json().render(runs.waived()))
+    waivers = [waiver for service in run["services"] for waiver in service["waivers"]]
+
+    assert [(waiver["state"], waiver["owner"], waiver["until"]) for waiver in waivers] == [
+        ("used", "Ann Example", "2026-03-31"),
+        ("unused", "Ben Example", "2026-03-31"),
+        ("ended", "Cay Example", "2026-03-13"),
+    ]
+    assert (run["exit_status"], run["services"][0]["outcome"]) == (0, "waived")
+    assert run["services"][0]["checks"][-1]["why"] == "whoever reads this key can log in as everybody"
+
+
 def test_equal_runs_give_the_same_bytes_in_whatever_order_their_tools_were_found() -> None:
     run = runs.healthy()
     turned = run.model_copy(update={"tools": dict(reversed(run.tools.items()))})

@@ -57,6 +57,29 @@ def test_failure_error_skipped_and_warning_are_kept_apart() -> None:
     assert (root.get("failures"), root.get("errors"), root.get("skipped")) == ("1", "2", "1")
 
 
+def test_what_is_waived_is_a_passed_case_that_says_by_whom_and_why() -> None:
+    root = _parsed(runs.waived())
+    said = next(case for case in root.iter("testcase") if case.get("name") == "secret /etc/lldap/private_key")
+    text = said.findtext("system-out") or ""
+
+    assert _cases(root, "failure") + _cases(root, "error") + _cases(root, "skipped") == []
+    assert text.startswith(
+        "waived secret.mode /etc/lldap/private_key: every user can read the secret; waived by Ann"
+    )
+    assert text.endswith("\nwhy it is required: whoever reads this key can log in as everybody")
+
+
+def test_every_waiver_is_a_property_of_its_service() -> None:
+    suites = {suite.get("name"): suite for suite in _parsed(runs.waived()).iter("testsuite")}
+    said = {
+        name: [each.get("value") for each in suite.iter("property") if each.get("name") == "waiver"]
+        for name, suite in suites.items()
+    }
+
+    assert [len(said[name]) for name in ("lldap", "authelia", "vault")] == [2, 1, 0]
+    assert said["authelia"] == ["secret.mode *: ended; Cay Example until 2026-03-13: mended in April"]
+
+
 def test_a_case_has_one_state_at_most() -> None:
     for case in _parsed(runs.hostile()).iter("testcase"):
         assert sum(case.find(state) is not None for state in STATES) == 1
