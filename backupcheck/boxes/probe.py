@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from typing import IO
 
 from pydantic import JsonValue
 
 from backupcheck.errors import ScratchError, ToolFailed
+from backupcheck.proc import Completed
 from backupcheck.seams import Box
 
 LONGEST_ANSWER = 8 * 2**20
@@ -23,14 +25,27 @@ def ask(box: Box, program: str, request: JsonValue, timeout: float, *, root: boo
     With `root` it can read what only its owner may read. Raises `ToolTimedOut`, and `ScratchError` (`probe.died`,
     `probe.no-answer`) for a program that ended otherwise than by answering.
     """
+    return _answer(program, _run(box, program, request, timeout, root=root).stdout)
+
+
+def pour(
+    box: Box, program: str, request: JsonValue, timeout: float, file: IO[bytes], *, root: bool = False
+) -> None:
+    """Let `probes/<program>.py` answer into an open file, for what would be too much for memory; else as `ask`."""
+    _run(box, program, request, timeout, root=root, stdout=file)
+
+
+def _run(
+    box: Box, program: str, request: JsonValue, timeout: float, *, root: bool, stdout: IO[bytes] | None = None
+) -> Completed:
     source = importlib.resources.files("backupcheck.probes").joinpath(f"{program}.py").read_text("utf-8")
     words = (box.python, "-I", "-c", source)
+    stdin = json.dumps(request).encode("ascii")
     try:
-        completed = box.run(words, timeout=timeout, stdin=json.dumps(request).encode("ascii"), root=root)
+        return box.run(words, timeout=timeout, stdin=stdin, root=root, stdout=stdout)
     except ToolFailed as error:
         said = error.stderr.strip().splitlines()[-1:] or [f"status {error.code}"]
         raise ScratchError(f"the probe {program} died: {said[0]}", id="probe.died") from error
-    return _answer(program, completed.stdout)
 
 
 def _answer(program: str, said: bytes) -> JsonValue:
