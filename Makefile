@@ -40,6 +40,7 @@ check: $(VENV)/.installed ## Format, lint, types, layers and documents, as CI ch
 	$(BIN)/python -m backupcheck.manual check docs
 	$(BIN)/backupcheck validate --site specs/site.yaml
 	$(BIN)/backupcheck validate --site tests/lab/site.yaml
+	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint -q --offline --profile production
 
 format: $(VENV)/.installed ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix-only .

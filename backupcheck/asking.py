@@ -9,10 +9,14 @@ from pathlib import Path
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.result import CheckResult, check_result, finding_of
 from backupcheck.seams import Box, Check, Facts, Moment
+from backupcheck.waivers import Waivers, only_warned
 
 
-def ask(check: Check[Facts], box: Box, moment: Moment) -> CheckResult:
-    """Put one check to a box. Never raises but `Interrupted`: what goes wrong becomes a finding."""
+def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> CheckResult:
+    """Put one check to a box. Never raises but `Interrupted`: what goes wrong becomes a finding.
+
+    What is found bad becomes a warning where the check says so, and is waived where the spec says so.
+    """
     began = time.monotonic()
     try:
         findings = list(check.judge(check.observe(box), moment))
@@ -22,7 +26,9 @@ def ask(check: Check[Facts], box: Box, moment: Moment) -> CheckResult:
         findings = [finding_of(error, check.title)]
     except Exception as error:  # noqa: BLE001  one check's bug must not hide the other checks' answers
         findings = [finding_of(bug(error), check.title)]
-    return check_result(check.kind(), check.title, findings, round(time.monotonic() - began, 4))
+    let_pass = waivers.applied(only_warned(findings, check.only_warns) if check.only_warns else findings)
+    result = check_result(check.kind(), check.title, let_pass, round(time.monotonic() - began, 4))
+    return result.model_copy(update={"why": check.why or ""})
 
 
 def bug(error: BaseException) -> BackupcheckError:

@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from backupcheck.options import add_sync_options, add_wait
 
 if TYPE_CHECKING:
     from backupcheck.seams import Kind, Seam
@@ -102,14 +104,32 @@ def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
 
     nightly = add("nightly", "sync, backup and drill under one lock", _nightly)
     add_drill_options(nightly)
-    add_services(add("sync", "pull every service into the mirror and seal it", _sync))
-    backup = add("backup", "back the mirror up into the repository", _backup)
+    add_wait(nightly)
+    sync = add("sync", "pull every service into the mirror and seal it", _sync)
+    add_sync_options(sync)
+    add_wait(sync)
+    add_services(sync)
+    backup = add(
+        "backup", "back the mirror up into the repository; 2 if it is not whole, which a drill then shows", _backup
+    )
+    add_wait(backup)
     backup.add_argument("--init", action="store_true", help="make the repository if there is none")
     nightly.add_argument("--init", action="store_true", help="make the repository if there is none")
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
     add_drill_options(drill)
+    add_wait(drill)
     drill.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
     add_services(drill)
+    keys = add("keys", "make the site's keys, print what each source must allow, pin host keys", _keys)
+    keys.add_argument("--from", dest="addresses", action="append", default=[], metavar="ADDRESS",
+                      help="bind the keys to this address or network; default: ssh.addresses")  # fmt: skip
+    keys.add_argument("--json", action="store_true", help="print the lines for programs")
+    keys.add_argument("--check", action="store_true", help="try each key at each source")
+    keys.add_argument("--pin", nargs="*", metavar="HOST", help="show host keys, and pin what you confirm")
+    keys.add_argument("--confirm", action="append", default=[], metavar="FINGERPRINT",
+                      help="with --pin: pin just the keys with this fingerprint, and do not ask")  # fmt: skip
+    add_services(keys)
+    add("doctor", "look at everything that the night needs, before the night does", _doctor)
     add("validate", "read the site and all specs, and say what is wrong with them", _validate)
 
 
@@ -127,7 +147,6 @@ def _site_file(options: argparse.Namespace) -> Path:
 
 def _loaded(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
     """The site and its specs, those named on the command line only."""
-    from backupcheck.errors import UsageError
     from backupcheck.spec import load_site, load_specs
 
     site = load_site(_site_file(options))
@@ -136,10 +155,17 @@ def _loaded(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
     if not wanted:
         return site, specs
     known = {spec.service: spec for spec in specs}
-    for name in wanted:
-        if name not in known:
-            raise UsageError(f"there is no service {name!r}; there are {', '.join(known)}")
+    _require_known(wanted, known)
     return site, tuple(known[name] for name in dict.fromkeys(wanted))
+
+
+def _require_known(names: Iterable[str], known: Iterable[str]) -> None:
+    from backupcheck.errors import UsageError
+
+    there = list(known)
+    for name in names:
+        if name not in there:
+            raise UsageError(f"there is no service {name!r}; there are {', '.join(there)}")
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -149,30 +175,59 @@ def _validate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from backupcheck.doctor import say
+
+    with _interruptible():
+        return say(*_loaded(options))
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from backupcheck.sitekeys import KeysOptions, keys
+    from backupcheck.spec import load_specs
+
+    site, wanted = _loaded(options)
+    pin = None if options.pin is None else tuple(options.pin)
+    asked = KeysOptions(tuple(options.addresses), options.json, options.check, pin, tuple(options.confirm))
+    with _interruptible():
+        return keys(site, load_specs(site.specs), wanted, asked)
+
+
 def _sync(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
+    from backupcheck.sync import Wishes
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "sync"), nightly.face(options.verbose) as face:
-        return nightly.show_synced(face, nightly.pull(site, specs, face))
+    let_through = (*options.allow_deletions, *options.allow_new_host)
+    _require_known(let_through, [spec.service for spec in specs])
+    wishes = Wishes(frozenset(options.allow_deletions), frozenset(options.allow_new_host), options.compare)
+    with (
+        _interruptible(),
+        sitelock.held(site.state, "sync", options.wait),
+        nightly.face(options.verbose) as face,
+    ):
+        return nightly.show_synced(face, nightly.pull(site, specs, face, wishes))
 
 
 def _backup(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "backup"):
+    with _interruptible(), sitelock.held(site.state, "backup", options.wait):
         snapshot = nightly.back_up(site, init=options.init)
-    there = [spec.service for spec in specs if (site.mirror / spec.service).is_dir()]
-    print(f"backed up {site.mirror} with {len(there)} of {len(specs)} services as snapshot {snapshot[:8]}")
-    return 0
+        lacking = nightly.not_whole(site, specs)
+    whole = len(specs) - len(lacking)
+    print(f"backed up {site.mirror} with {whole} of {len(specs)} services whole as snapshot {snapshot[:8]}")
+    for service, problem in lacking.items():
+        print(f"{service} is not whole: {problem}", file=sys.stderr)
+    return 2 if lacking else 0
 
 
 def _drill(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "drill"):
+    with _interruptible(), sitelock.held(site.state, "drill", options.wait):
         job = nightly.Job(site, specs, options.engine, options.verbose)
         return job.drill(options.snapshot)
 
@@ -181,7 +236,7 @@ def _nightly(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "nightly"):
+    with _interruptible(), sitelock.held(site.state, "nightly", options.wait):
         return nightly.Job(site, specs, options.engine, options.verbose).all(init=options.init)
 
 

@@ -22,6 +22,7 @@ folder = "/srv/notes"
 SITE = """\
 site: demo
 mirror: ../mirror
+reserve: 16M
 repository: {{url: ../repository, password_file: ../password}}
 scratch: {{folder: ../scratch, engine: {engine}}}
 reports: ../reports

@@ -8,6 +8,7 @@ releases it. However a drill ends, leaving `Drill` ends every box and removes ev
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,13 @@ from pathlib import Path
 from backupcheck import proc
 from backupcheck.asking import ask, bug
 from backupcheck.boxes import folder as scratchfolder
-from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
+from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of, not_asked
 from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
+from backupcheck.waivers import Waivers
 
 MOST_THREADS = 64
 RESTORE = "restore"
@@ -50,8 +52,10 @@ class ServiceDrill:
     shared: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """What the tests of a service share, such as a loaded database; closed before its box."""
     loaded: dict[str, object] = field(default_factory=dict)
+    waivers: Waivers = field(init=False)
 
     def __post_init__(self) -> None:
+        self.waivers = waivers_today(self.spec)
         self.answers = [Future() for _ in range(1 + len(self.spec.checks))]
 
     @property
@@ -111,7 +115,7 @@ class Drill:
         """The verdict on a service, with results that came from elsewhere; waits for all its answers."""
         service = self.services[name]
         service.released.set()
-        own = tuple(answer.result() for answer in service.answers)
+        checks = (*(answer.result() for answer in service.answers), *more)
         service.closed.wait()
         snapshot = self.plan.snapshot if self.plan else None
         return Proof(
@@ -124,7 +128,8 @@ class Drill:
             seconds={step: round(seconds, 3) for step, seconds in service.seconds.items()},
             files=service.stored.files if service.stored else None,
             bytes=service.stored.bytes if service.stored else None,
-            checks=(*own, *more),
+            checks=checks,
+            waivers=service.waivers.records(finding for check in checks for finding in check.findings),
         )
 
     def _prepared(self) -> Path:
@@ -182,7 +187,7 @@ class Drill:
                 zip(service.spec.checks, service.answers[1:], strict=True), 1
             ):
                 self.progress(name, f"asking {number} of {len(service.spec.checks)}: {check.title}")
-                answer.set_result(ask(check, box, moment))
+                answer.set_result(ask(check, box, moment, service.waivers))
 
     def _restore(self, service: ServiceDrill, folder: Path) -> Tree:
         name = service.spec.service
@@ -195,6 +200,12 @@ class Drill:
                 advice=f"see why {name} was not in the mirror when restic ran: run `backupcheck sync`",
             )
         service.stored = stored
+        if stored.bytes > (free := shutil.disk_usage(folder).free):
+            raise ScratchError(
+                f"{name} restored has {stored.bytes} bytes, and the scratch folder has only {free} free",
+                id="scratch.no-space",
+                advice="give `scratch.folder` more room, or see why so much is in this service's backup",
+            )
         target = folder / "restored"
         with _timed(service, "restore"):
             restored = repository_of(self.site).restore(self.plan.snapshot.id, stored.path, target)
@@ -204,6 +215,11 @@ class Drill:
         if not tree.root.is_dir():
             raise BadBackup(f"restic restored nothing of {name}", id="restore.incomplete")
         return tree
+
+
+def waivers_today(spec: Spec) -> Waivers:
+    """A spec's waivers, on the day (UTC) that it is."""
+    return Waivers(datetime.now(UTC).date(), spec.waivers)
 
 
 def sweep(folder: Path) -> int:

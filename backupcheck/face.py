@@ -1,11 +1,8 @@
 """The run as a person sees it in a terminal, or a cron mail reads it: progress, verdict, what to do.
 
 On a terminal each service has a line while it works, and at the end a table and the troubles with advice.
-Anywhere else (a pipe, a log, a mail) there are only plain lines, one a service as soon as its proof is there,
-in a form that does not change:
-
-    ok mealie 9 checks 1.2 s
-    FAIL vault couchdb.shard-missing /opt/couchdb/data/shards/…: the file was not restored (and 2 more)
+Anywhere else (a pipe, a log, a mail) there are only plain lines, one a service as soon as its proof is there, in
+the form of `lines.py`.
 
 Colours follow NO_COLOR, FORCE_COLOR and TERM as rich reads them. Characters that the output's encoding does
 not have are written as escapes.
@@ -30,8 +27,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from backupcheck.result import Finding, Outcome, Proof, Run
-from backupcheck.troubles import TroubleGroup, grouped, proof_silences, troubles, warnings
+from backupcheck.lines import LEAD, plain_lines, proof_line, trouble_lines
+from backupcheck.result import Outcome, Proof, Run, WaiverRecord, WaiverState
+from backupcheck.troubles import TroubleGroup, grouped, troubles, warnings
 from backupcheck.wording import (
     EXIT_STATUS,
     OF_A_SERVICE,
@@ -39,8 +37,8 @@ from backupcheck.wording import (
     check_counts,
     kept_printable,
     seconds_text,
-    value_text,
     verdict,
+    waiver_state_text,
 )
 
 NARROW = 90
@@ -49,18 +47,19 @@ STYLE = {
     Outcome.PASS: "green",
     Outcome.SKIP: "dim",
     Outcome.WARN: "yellow",
+    Outcome.WAIVED: "cyan",
     Outcome.ERROR: "bold magenta",
     Outcome.FAIL: "bold red",
 }
-MARK = {Outcome.PASS: "✓", Outcome.SKIP: "-", Outcome.WARN: "!", Outcome.ERROR: "?", Outcome.FAIL: "✗"}
-ASCII = str.maketrans({"✓": "+", "✗": "x", "→": "->", "–": "-", "…": "..."})
-LEAD = {
-    Outcome.PASS: "ok",
-    Outcome.SKIP: "SKIP",
-    Outcome.WARN: "WARN",
-    Outcome.ERROR: "ERROR",
-    Outcome.FAIL: "FAIL",
+MARK = {
+    Outcome.PASS: "✓",
+    Outcome.SKIP: "-",
+    Outcome.WARN: "!",
+    Outcome.WAIVED: "~",
+    Outcome.ERROR: "?",
+    Outcome.FAIL: "✗",
 }
+ASCII = str.maketrans({"✓": "+", "✗": "x", "→": "->", "–": "-", "…": "..."})
 
 
 @dataclass
@@ -143,10 +142,12 @@ class Face:
                 self._console.print(self._table(run))
                 for group in groups:
                     self._console.print(RichGroup(Text(), *self._block(group)), highlight=False)
+                for service, waiver in run.waivers:
+                    self._console.print(RichGroup(Text(), *self._waiver(service, waiver)), highlight=False)
                 self._console.print()
             else:
                 self._say_proofs(run.services)
-                for line in _plain_lines(run, groups):
+                for line in plain_lines(run, groups):
                     self._line(line)
             self._verdict(run, report)
 
@@ -158,7 +159,7 @@ class Face:
         for proof in proofs:
             if proof.service not in self._said:
                 self._said.add(proof.service)
-                self._line(_proof_line(proof), STYLE[proof.outcome])
+                self._line(proof_line(proof), STYLE[proof.outcome])
 
     def _line(self, text: str, style: str = "") -> None:
         """One line, never wrapped, cut, coloured by what it says, or read as rich's markup."""
@@ -214,7 +215,17 @@ class Face:
             " ",
             self._text(finding.id, "dim"),
         )
-        for text, style in _trouble_lines(group):
+        for text, style in trouble_lines(group):
+            yield Padding(self._text(text, style), (0, 0, 0, 4))
+
+    def _waiver(self, service: str, waiver: WaiverRecord) -> Iterator[RenderableType]:
+        used = waiver.state is WaiverState.USED
+        yield Text.assemble(
+            self._text(f"{MARK[Outcome.WAIVED]} {waiver.state} waiver", STYLE[Outcome.WAIVED] if used else "dim"),
+            *(" ", self._text(service, "bold"), " ", self._text(waiver.finding, "dim")),
+        )
+        until = f"{waiver.owner} until {waiver.until}: {waiver_state_text(waiver)}"
+        for text, style in ((waiver.reason, ""), (waiver.subject, "dim"), (until, "")):
             yield Padding(self._text(text, style), (0, 0, 0, 4))
 
     def _verdict(self, run: Run, report: Path | None) -> None:
@@ -223,53 +234,3 @@ class Face:
         where = f" Report: {report}" if report else ""
         meaning = f"Exit status {run.exit_status} ({EXIT_STATUS[run.exit_status]})."
         self._line(f"{sentences} {meaning}{where}", f"bold {STYLE[run.outcome]}")
-
-
-def _proof_line(proof: Proof) -> str:
-    """`ok mealie 9 checks 1.2 s`, or the outcome, the service and the worst that was found."""
-    told = _worst(proof)
-    if proof.outcome is Outcome.PASS or not told:
-        total = seconds_text(sum(proof.seconds.values()))
-        return f"{LEAD[proof.outcome]} {proof.service} {_checks(proof)} {total}"
-    return _finding_line(proof.service, told[0], len(told) - 1)
-
-
-def _finding_line(service: str, finding: Finding, more: int) -> str:
-    others = f" (and {more} more)" if more else ""
-    return f"{LEAD[finding.outcome]} {service or 'run'} {finding.id} {finding.subject}: {finding.message}{others}"
-
-
-def _plain_lines(run: Run, groups: Iterable[TroubleGroup]) -> Iterator[str]:
-    """What the lines of the services did not say yet, and what is to be done."""
-    said = {proof.service: told[0] for proof in run.services if (told := _worst(proof))}
-    advice: dict[tuple[str, str], list[str]] = {}
-    for group in groups:
-        service, finding = group.first.service, group.first.finding
-        if said.get(service) != finding:
-            yield _finding_line(service, finding, group.more)
-        if finding.advice:
-            advice.setdefault((finding.id, finding.advice), []).append(service or "run")
-    for (id, text), services in advice.items():
-        yield f"do {', '.join(services)} {id}: {text}"
-
-
-def _worst(proof: Proof) -> list[Finding]:
-    found = [finding for check in proof.checks for finding in check.findings]
-    found += [silence.finding for silence in proof_silences(proof)]
-    return [finding for finding in found if finding.outcome is proof.outcome]
-
-
-def _checks(proof: Proof) -> str:
-    return f"{len(proof.checks)} {'check' if len(proof.checks) == 1 else 'checks'}"
-
-
-def _trouble_lines(group: TroubleGroup) -> Iterator[tuple[str, str]]:
-    finding = group.first.finding
-    yield finding.message, ""
-    yield finding.subject, "dim"
-    if finding.expected is not None or finding.actual is not None:
-        yield f"expected {value_text(finding.expected)}, actual {value_text(finding.actual)}", ""
-    if group.more:
-        yield f"and {group.more} more of the same kind", "dim"
-    if finding.advice:
-        yield f"→ {finding.advice}", "bold"

@@ -1,7 +1,7 @@
 """Fixtures for tests written in Python: the service's box, and the ways to ask what was restored into it.
 
 A test in `specs/test_mealie.py` is about the service `mealie`; `@pytest.mark.service("mealie")` says it where
-the file's name does not.
+the file's name does not. With several names the test is about the first and gets the boxes of all of them.
 
     def test_the_owner_is_an_administrator(sqlite):
         users = sqlite("/var/lib/app/app.db")["users"]
@@ -11,12 +11,14 @@ the file's name does not.
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
+from backupcheck import bounds
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -54,6 +56,18 @@ def box(service_drill: ServiceDrill) -> Box:
 
 
 @pytest.fixture
+def boxes(request: pytest.FixtureRequest, service_drill: ServiceDrill) -> Mapping[str, Box]:
+    """The boxes of all services that the marker names: `@pytest.mark.service("authelia", "lldap")`."""
+    from backupcheck.items import SUITE, services_of
+
+    drill = request.config.stash[SUITE].drill
+    assert drill is not None
+    if unknown := [service for service in services_of(request.node) if service not in drill.services]:
+        pytest.fail(f"there is no spec of a service {unknown[0]!r}")
+    return {service: drill.services[service].box.result() for service in services_of(request.node)}
+
+
+@pytest.fixture
 def host(box: Box) -> Host:
     """The box as a testinfra host: `host.file("/etc/caddy/Caddyfile").contains("tls")`."""
     from testinfra.host import Host
@@ -63,11 +77,17 @@ def host(box: Box) -> Host:
     return Host(BoxBackend(box))
 
 
+class Sqlite(Protocol):
+    """Opens a private copy of a database that was restored into the test's box, or into another of `boxes`."""
+
+    def __call__(self, path: str, other: Box | None = None) -> Database: ...
+
+
 @pytest.fixture
-def sqlite(box: Box) -> Iterator[Callable[[str], Database]]:
+def sqlite(box: Box) -> Iterator[Sqlite]:
     """A function that opens a private copy of a restored SQLite database as a sqlite-utils `Database`."""
     with contextlib.ExitStack() as stack:
-        yield lambda path: _opened(box, path, stack)
+        yield lambda path, other=None: _opened(other or box, path, stack)
 
 
 def _opened(box: Box, path: str, stack: contextlib.ExitStack) -> Database:
@@ -80,9 +100,10 @@ def _opened(box: Box, path: str, stack: contextlib.ExitStack) -> Database:
     for suffix in PIECES:
         if suffix and box.tree.status(path + suffix) is None:
             continue
-        with box.tree.open(path + suffix) as origin, (folder / ("copy" + suffix)).open("wb") as copy:
-            shutil.copyfileobj(origin, copy, 2**20)
-    connection = sqlite3.connect((folder / "copy").as_uri() + "?mode=rw", uri=True)
+        with box.tree.open(path + suffix) as origin:
+            bounds.copy(origin, path + suffix, folder / ("copy" + suffix))
+    address = (folder / "copy").as_uri() + "?mode=rw"
+    connection = sqlite3.connect(address, uri=True, factory=bounds.BoundedConnection)
     connection.execute("pragma trusted_schema = off")
     connection.execute("pragma query_only = on")
     stack.callback(connection.close)
@@ -93,7 +114,13 @@ def _opened(box: Box, path: str, stack: contextlib.ExitStack) -> Database:
 def postgres(service_drill: ServiceDrill) -> Iterator[Callable[[str], Connection]]:
     """A function that loads a restored dump, once a service, and gives a psycopg connection that can only read."""
     with contextlib.ExitStack() as stack:
-        yield lambda dump: stack.enter_context(_loaded(service_drill, dump).connect())
+        yield lambda dump: _connected(_loaded(service_drill, dump), stack)
+
+
+def _connected(cluster: Cluster, stack: contextlib.ExitStack) -> Connection:
+    connection = stack.enter_context(cluster.connect())
+    connection.execute(f"set statement_timeout = {int(bounds.SECONDS * 1000)}")
+    return connection
 
 
 def _loaded(service: ServiceDrill, path: str) -> Cluster:
@@ -127,30 +154,42 @@ def couchdb(box: Box) -> Iterator[Callable[[str], RestoredCouchdb]]:
         yield lambda data: RestoredCouchdb(box, data, stack)
 
 
+@dataclass(frozen=True)
 class RestoredCouchdb:
     """A restored CouchDB data folder: read from its files, or from a server of the box that runs on a copy.
 
     Raises `FileNotFoundError` or `UnsafePath` where there is no such folder.
     """
 
-    def __init__(self, box: Box, data: str, stack: contextlib.ExitStack) -> None:
-        self._box = box
-        self._data = data
-        self._stack = stack
-        self._place = box.tree.place(data)
+    _box: Box
+    _data: str
+    _stack: contextlib.ExitStack = field(compare=False, repr=False)
 
-    def databases(self) -> tuple[str, ...]:
-        """The databases that the shard map names. Raises `CouchFileError`, as does `documents`."""
+    def __post_init__(self) -> None:
+        self._box.tree.place(self._data)
+
+    @property
+    def _place(self) -> Path:
+        return self._box.tree.place(self._data)
+
+    def shard_maps(self) -> Iterator[Document]:
+        """What the shard map says of each database. Raises `CouchFileError`, as do all that read documents."""
         from backupcheck.couchfile import iter_file_documents
 
-        maps = iter_file_documents(self._place / "_dbs.couch", local=False)
-        return tuple(one.id for one in maps if not one.deleted and not one.id.startswith("_design/"))
+        maps = bounds.in_time(
+            iter_file_documents(self._place / "_dbs.couch", local=False), "reading the shard map"
+        )
+        return (one for one in maps if not one.deleted and not one.id.startswith("_design/"))
+
+    def databases(self) -> tuple[str, ...]:
+        """The databases that the shard map names."""
+        return tuple(one.id for one in self.shard_maps())
 
     def documents(self, database: str) -> Iterator[Document]:
         """All its documents, deleted and `_local` ones too, with all leaves and attachments, without a server."""
         from backupcheck.couchfile import iter_documents
 
-        return iter_documents(self._place, database)
+        return bounds.in_time(iter_documents(self._place, database), f"reading {database}")
 
     def server(self) -> CouchClient:
         """A client of a server of the box; where there is none, or it does not start, the test is skipped, which

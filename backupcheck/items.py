@@ -22,15 +22,20 @@ class ServiceItem(pytest.Item):
 
 
 def service_of(item: pytest.Item) -> str | None:
-    """The service that an item is about: of its spec, its marker, or its module `test_<service>.py`."""
+    """The service that an item is about; of several, the one whose proof it is a part of."""
+    return next(iter(services_of(item)), None)
+
+
+def services_of(item: pytest.Item) -> tuple[str, ...]:
+    """The services whose boxes an item needs: of its spec, its marker, or its module `test_<service>.py`."""
     if isinstance(item, ServiceItem):
-        return item.service
+        return (item.service,)
     marker = item.get_closest_marker("service")
     if marker and marker.args:
-        return str(marker.args[0])
+        return tuple(dict.fromkeys(map(str, marker.args)))
     if DRILLED not in getattr(item, "fixturenames", ()):
-        return None
-    return service_of_module(item.path)
+        return ()
+    return (service_of_module(item.path),)
 
 
 def service_of_module(path: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from backupcheck.mirror import publishing
 from backupcheck.plan import choose_engine, repository_of
 from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
+from backupcheck.seal.marker import read_marker
 from backupcheck.seams import REPORTERS
 from backupcheck.session import drilled
 from backupcheck.spec import Site, Spec, load_specs
 from backupcheck.suite import Suite, new_run_id
-from backupcheck.sync import Synced, sync
+from backupcheck.sync import Synced, Wishes, sync
+from backupcheck.tree import Tree
 
 LATEST = "latest"
 
@@ -33,9 +35,9 @@ def face(verbose: bool) -> Iterator[Face]:
         yield shown
 
 
-def pull(site: Site, specs: Sequence[Spec], face: Face) -> tuple[Synced, ...]:
+def pull(site: Site, specs: Sequence[Spec], face: Face, wishes: Wishes | None = None) -> tuple[Synced, ...]:
     """Pull every service, with progress."""
-    return sync(site, specs, lambda service, text: face.stage("sync", service, text))
+    return sync(site, specs, lambda service, text: face.stage("sync", service, text), wishes)
 
 
 def show_synced(face: Face, synced: Sequence[Synced]) -> int:
@@ -62,6 +64,17 @@ def back_up(site: Site, *, init: bool) -> str:
             advice="run `backupcheck sync` first",
         )
     return repository.backup(site.mirror, site.snapshot_host, site.repository.tags)
+
+
+def not_whole(site: Site, specs: Iterable[Spec]) -> dict[str, str]:
+    """The services whose copy in the mirror is not known to be whole, each with the reason."""
+    found: dict[str, str] = {}
+    for spec in specs:
+        folder = site.mirror / spec.service
+        problem = read_marker(Tree(folder)).problem if folder.is_dir() else "it was never pulled"
+        if problem:
+            found[spec.service] = problem
+    return found
 
 
 class Job:

@@ -7,13 +7,14 @@ it has a `site.yaml`, or when `--site` names a site file whose specs lie there; 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import SUITE, ServiceItem, service_of, service_of_module
+from backupcheck.items import SUITE, ServiceItem, services_of
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -29,7 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "service(name): which service's box the test is given")
+    config.addinivalue_line(
+        "markers", "service(name, *more): which service's box, or whose boxes, the test is given"
+    )
 
 
 class CouldNotVerify(Exception):
@@ -123,15 +126,18 @@ class CheckItem(ServiceItem):
         asked = self.config.stash[ASKED][self.spec.service]
         place = 0 if self.number == 0 else 1 + asked.index(self.number - 1)
         self.answer = service.answers[place].result()
+        from backupcheck.recorded import in_words
         from backupcheck.result import Outcome
 
         if self.answer.outcome in (Outcome.ERROR, Outcome.SKIP):
             raise CouldNotVerify(in_words(self.answer))
 
     def runtest(self) -> None:
+        from backupcheck.recorded import in_words, say_what_is_let_pass
         from backupcheck.result import Outcome
 
         assert self.answer is not None
+        say_what_is_let_pass(self, self.answer)
         if self.answer.outcome is Outcome.FAIL:
             raise BadBackupFound(in_words(self.answer))
 
@@ -145,34 +151,38 @@ class CheckItem(ServiceItem):
 
 
 ASKED = pytest.StashKey[dict[str, list[int]]]()
-
-
-def in_words(result: CheckResult) -> str:
-    """A result's troubles, a line each."""
-    from backupcheck.result import Outcome
-
-    lines = []
-    for finding in result.findings:
-        if finding.outcome is Outcome.PASS:
-            continue
-        compared = f" (expected {finding.expected}, is {finding.actual})" if finding.expected is not None else ""
-        lines.append(f"{finding.id}: {finding.subject}: {finding.message}{compared}")
-        if finding.advice:
-            lines.append(f"    {finding.advice}")
-    return "\n".join(lines)
+WAITING = pytest.StashKey[Counter[str]]()
+"""How many items of a service there are still to come."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A service's checks and Python tests next to each other, so that its box can go early."""
+    """A service's checks and Python tests next to each other, so that its box can go early.
+
+    A test of several services comes with the last of them, and is left out where not all of them are drilled.
+    """
     if SUITE not in config.stash:
         return
     order = {spec.service: number for number, spec in enumerate(config.stash[SUITE].specs)}
 
     def place(item: pytest.Item) -> tuple[int, bool]:
-        return order.get(service_of(item) or "", len(order)), not isinstance(item, CheckItem)
+        last = max((order.get(service, len(order)) for service in services_of(item)), default=len(order))
+        return last, not isinstance(item, CheckItem)
 
+    if left_out := [item for item in items if not _is_drilled(item, config.stash[SUITE])]:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=place)
+
+
+def _is_drilled(item: pytest.Item, suite: Suite) -> bool:
+    """Whether this drill is of all services of a test of several; one that no spec knows is the test's mistake."""
+    from backupcheck.spec import load_specs
+
+    services = set(services_of(item))
+    if len(services) < 2 or services <= {spec.service for spec in suite.specs}:
+        return True
+    return not services <= {spec.service for spec in load_specs(suite.site.specs)}
 
 
 @pytest.hookimpl(trylast=True)
@@ -184,87 +194,55 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     asked: dict[str, list[int]] = {}
     keep = set()
     known = {spec.service for spec in config.stash[SUITE].specs}
+    waiting = config.stash.setdefault(WAITING, Counter())
     for item in session.items:
-        service = service_of(item)
-        if service is None or service not in known:
-            continue
-        numbers = asked.setdefault(service, [])
-        if isinstance(item, CheckItem) and item.number:
-            numbers.append(item.number - 1)
-        if not isinstance(item, CheckItem):
-            keep.add(service)
+        for service in known & set(services_of(item)):
+            waiting[service] += 1
+            numbers = asked.setdefault(service, [])
+            if isinstance(item, CheckItem) and item.number:
+                numbers.append(item.number - 1)
+            if not isinstance(item, CheckItem):
+                keep.add(service)
     config.stash[ASKED] = asked
     config.stash[SUITE].start(asked, frozenset(keep))
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+def pytest_runtest_teardown(item: pytest.Item) -> None:
     """The last item of a service releases its box."""
     if SUITE not in item.config.stash:
         return
     drill = item.config.stash[SUITE].drill
-    service = service_of(item)
-    if drill is None or service not in drill.services or service is None:
-        return
-    if nextitem is None or service_of(nextitem) != service:
-        drill.release(service)
+    waiting = item.config.stash[WAITING]
+    for service in services_of(item):
+        waiting[service] -= 1
+        if drill is not None and service in drill.services and waiting[service] <= 0:
+            drill.release(service)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a Python test says becomes a result of its service."""
+    """What a Python test says becomes a result of its service; if that is waived, the test has passed."""
     report = yield
     if SUITE in item.config.stash and not isinstance(item, CheckItem):
-        _record(item.config.stash[SUITE], item, call, report)
+        from backupcheck.recorded import record
+
+        record(item.config.stash[SUITE], item, call, report)
     return report
 
 
-def _record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    from backupcheck.errors import BackupcheckError
-    from backupcheck.result import Finding, Outcome, finding_of, not_asked
-
-    if report.when == "setup" and report.passed:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Every waiver of the services that were asked, also those that matched nothing and those that ended."""
+    if SUITE not in config.stash or config.stash[SUITE].drill is None:
         return
-    if report.when == "teardown" and report.passed:
-        return
-    service = service_of(item) or service_of_module(item.path)
-    if report.when == "setup" and call.excinfo and isinstance(call.excinfo.value, BackupcheckError):
-        # the box could not be opened: the service's own results say why
-        suite.record(service, item.name, not_asked(item.name, call.excinfo.value.id), report.duration)
-        return
-    outcome = Outcome.PASS
-    if report.skipped:
-        outcome = Outcome.SKIP
-    elif report.failed:
-        outcome = Outcome.FAIL if report.when == "call" else Outcome.ERROR
-    if report.failed and call.excinfo and isinstance(call.excinfo.value, BackupcheckError):
-        # what could not be looked at is no verdict on the backup, in Python as in a spec
-        suite.record(service, item.name, finding_of(call.excinfo.value, item.name), report.duration)
-        return
-    finding = Finding(
-        id="test.failed" if outcome in (Outcome.PASS, Outcome.FAIL) else f"test.{report.outcome}",
-        outcome=outcome,
-        subject=item.name,
-        message=_sentence(item) if outcome is Outcome.PASS else _crash(report),
-    )
-    suite.record(service, item.name, finding, report.duration)
+    from backupcheck.recorded import waiver_lines
 
-
-def _sentence(item: pytest.Item) -> str:
-    """A test's docstring, or its name as a sentence."""
-    documented = getattr(getattr(item, "function", None), "__doc__", None)
-    return (documented or item.name.removeprefix("test_").replace("_", " ")).strip().splitlines()[0]
-
-
-def _crash(report: pytest.TestReport) -> str:
-    """The first line of what went wrong."""
-    if isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2])
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else str(report.longrepr)
-    return next(iter(text.splitlines()), "failed")
+    if lines := waiver_lines(config.stash[SUITE]):
+        terminalreporter.section("waivers")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, ClassVar, Generic, TypeVar
+from typing import IO, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from backupcheck.proc import Completed, Started
 from backupcheck.registry import Kind as Kind
@@ -27,6 +27,7 @@ from backupcheck.registry import Seam as Seam
 from backupcheck.result import Finding, Run
 from backupcheck.source import Source as Source
 from backupcheck.tree import Tree
+from backupcheck.waivers import Reason
 
 
 class Facts(BaseModel):
@@ -158,6 +159,17 @@ class Check(Kind, ABC, Generic[FactsT]):
     name: str | None = Field(
         None, description="what the check is called in reports; by default its kind and what it looks at"
     )
+    why: Reason | None = Field(None, description="why it is required, in a sentence; shown where it fails")
+    only_warns: Reason | None = Field(
+        None,
+        description="what it finds bad is only a warning, which makes nothing red; says why, in a sentence",
+    )
+
+    @model_validator(mode="after")
+    def _is_required_or_only_warns(self) -> Self:
+        if self.why and self.only_warns:
+            raise ValueError("`why` is for what is required: a check that only warns says why in `only_warns`")
+        return self
 
     @abstractmethod
     def observe(self, box: Box) -> FactsT:
@@ -224,6 +236,10 @@ class Capture(Kind, ABC):
 
     def replaces(self) -> tuple[str, ...]:
         """Further paths at the source that must not be pulled beside it, such as a live `-wal`."""
+        return ()
+
+    def expects(self) -> tuple[str, ...]:
+        """Absolute paths that it writes at the source, and that the pull of files must bring."""
         return ()
 
     @abstractmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.items import SUITE, service_of, service_of_module
+from backupcheck.items import SUITE, service_of_module, services_of
 from backupcheck.result import Proof, Run
 from backupcheck.suite import Suite, problem_result
 
@@ -41,19 +41,16 @@ class Session:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
-            service = service_of(item)
-            if service:
+            for service in services_of(item):
                 self._left[service] = self._left.get(service, 0) + 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        service = service_of(item)
-        if service not in self._left or service is None:
-            return
-        self._left[service] -= 1
         drill = self.suite.drill
-        if self._left[service] == 0 and drill is not None and service in drill.services:
-            self.shown(self.suite.proof(service))
+        for service in filter(self._left.__contains__, services_of(item)):
+            self._left[service] -= 1
+            if self._left[service] == 0 and drill is not None and service in drill.services:
+                self.shown(self.suite.proof(service))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:

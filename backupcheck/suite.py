@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import __version__
-from backupcheck.drill import Drill, Progress
+from backupcheck.drill import Drill, Progress, waivers_today
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
@@ -74,10 +74,13 @@ class Suite:
         if self.drill is not None:
             self.drill.__exit__(type(error) if error else None, error, None)
 
-    def record(self, service: str, name: str, finding: Finding, seconds: float) -> None:
-        """Keep what a Python test said of a service."""
-        result = CheckResult(kind=PYTEST, name=name, findings=(finding,), seconds=round(seconds, 4))
+    def record(self, service: str, name: str, finding: Finding, seconds: float) -> CheckResult:
+        """Keep what a Python test said of a service, waived if a waiver of the spec names it."""
+        drilled = self.drill.services.get(service) if self.drill else None
+        findings = drilled.waivers.applied([finding]) if drilled else (finding,)
+        result = CheckResult(kind=PYTEST, name=name, findings=findings, seconds=round(seconds, 4))
         self.tests.setdefault(service, []).append(result)
+        return result
 
     def proof(self, service: str) -> Proof:
         """The verdict on a service with all that was found before, by and beside the drill; waits for it."""
@@ -88,10 +91,14 @@ class Suite:
         left_out = [problem_result(service, "suite.checks-left-out", message)] if lost else []
         return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks, *left_out)})
 
-    def _never_asked(self) -> list[str]:
+    def _never_asked(self) -> list[Proof]:
         """The services that pytest left out as a whole: each becomes a proof without checks, which is red."""
         assert self.drill is not None
-        return [spec.service for spec in self.specs if spec.service not in self.drill.services]
+        return [
+            Proof(service=spec.service, waivers=waivers_today(spec).records(()))
+            for spec in self.specs
+            if spec.service not in self.drill.services
+        ]
 
     def _of_no_service(self, name: str) -> Proof:
         """Tests that are about no service of the site prove nothing, even if they pass."""
@@ -106,7 +113,7 @@ class Suite:
         proofs = [self.proof(name) for name in self.drill.services]
         homeless = [name for name in self.tests if name not in self.drill.services]
         proofs += [self._of_no_service(name) for name in homeless]
-        proofs = [*proofs, *(Proof(service=name) for name in self._never_asked())]
+        proofs += self._never_asked()
         return Run(
             run_id=run_id,
             site=self.site.site,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from backupcheck.result import Outcome, Proof, Run, Scalar, printable
+from backupcheck.result import Outcome, Proof, Run, Scalar, WaiverRecord, WaiverState, printable
 
 EXIT_STATUS: Mapping[int, str] = MappingProxyType(
     {
@@ -29,6 +29,7 @@ MEANING: Mapping[Outcome, str] = MappingProxyType(
         Outcome.PASS: "Looked, and it is as it must be.",
         Outcome.SKIP: "Not asked, and said so; a service with a skipped check is not proven.",
         Outcome.WARN: "Looked, and a person should know; the backup is good all the same.",
+        Outcome.WAIVED: "Looked, and the backup is bad; somebody answers for that until a day, with a reason.",
         Outcome.ERROR: "Could not look: says nothing about the backup, neither good nor bad.",
         Outcome.FAIL: "Looked, and the backup is bad.",
     }
@@ -39,8 +40,17 @@ OF_A_SERVICE: Mapping[Outcome, str] = MappingProxyType(
         Outcome.PASS: "proven",
         Outcome.SKIP: "skipped",
         Outcome.WARN: "proven, warning",
+        Outcome.WAIVED: "proven, waiver",
         Outcome.ERROR: "not verified",
         Outcome.FAIL: "bad backup",
+    }
+)
+
+MEANING_OF_A_WAIVER: Mapping[WaiverState, str] = MappingProxyType(
+    {
+        WaiverState.USED: "The fault that it names is there, and is waived.",
+        WaiverState.UNUSED: "It named nothing that was found bad.",
+        WaiverState.ENDED: "Its last day is over: what it names is bad again.",
     }
 )
 
@@ -72,7 +82,12 @@ def verdict(run: Run) -> Verdict:
 
 
 def _word(run: Run) -> str:
-    return {Outcome.PASS: "Proven", Outcome.WARN: "Proven, with a warning"}.get(run.outcome, "Not proven")
+    proven = {
+        Outcome.PASS: "Proven",
+        Outcome.WARN: "Proven, with a warning",
+        Outcome.WAIVED: "Proven, with a waiver",
+    }
+    return proven.get(run.outcome, "Not proven")
 
 
 def _bad(run: Run) -> str:
@@ -97,15 +112,40 @@ def _names(run: Run, outcome: Outcome) -> str:
 
 
 def _proven(run: Run) -> str:
-    warned = run.count(Outcome.WARN)
-    proven = run.count(Outcome.PASS) + warned
+    warned, waived = run.count(Outcome.WARN), run.count(Outcome.WAIVED)
+    proven = run.count(Outcome.PASS) + warned + waived
     if not proven:
         return "No service is proven." if run.services else ""
     if proven < len(run.services) or run.interrupted:
-        return f"{proven} {'is' if proven == 1 else 'are'} proven{f', {warned} with a warning' if warned else ''}."
+        with_one = [f"{warned} with a warning" if warned else "", f"{waived} with a waiver" if waived else ""]
+        said = " and ".join(part for part in with_one if part)
+        return f"{proven} {'is' if proven == 1 else 'are'} proven{f', {said}' if said else ''}."
     if proven == 1:
-        return "The service would come back from its backup."
-    return f"All {proven} services would come back from their backups."
+        return f"The service would come back from its backup{', with a waiver' if waived else ''}."
+    return (
+        f"All {proven} services would come back from their backups{f', {waived} with a waiver' if waived else ''}."
+    )
+
+
+def waiver_text(waiver: WaiverRecord) -> str:
+    """What became of a waiver and all that is known of it, in one line."""
+    return (
+        f"{waiver.finding} {waiver.subject}: {waiver_state_text(waiver)}; "
+        f"{waiver.owner} until {waiver.until}: {waiver.reason}"
+    )
+
+
+def waiver_state_text(waiver: WaiverRecord) -> str:
+    """What became of a waiver: `waives 2 findings`, `matched nothing`, `ended, 1 finding is bad again`."""
+    count = f"{waiver.findings:,} {'finding' if waiver.findings == 1 else 'findings'}"
+    match waiver.state:
+        case WaiverState.USED:
+            return f"waives {count}"
+        case WaiverState.UNUSED:
+            return "matched nothing"
+        case WaiverState.ENDED:
+            again = f", {count} {'is' if waiver.findings == 1 else 'are'} bad again" if waiver.findings else ""
+            return f"ended{again}"
 
 
 def check_counts(proof: Proof) -> Mapping[Outcome, int]:

@@ -47,7 +47,9 @@ def test_help_tells_the_exit_statuses() -> None:
     assert "exit status: 0 proven; 1 a backup is bad; 2 could not verify" in said.text
 
 
-@pytest.mark.parametrize("verb", ["nightly", "sync", "backup", "drill", "validate", "kinds", "schema", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["nightly", "sync", "backup", "drill", "keys", "doctor", "validate", "kinds", "schema", "demo"]
+)
 def test_every_command_has_help(verb: str) -> None:
     assert command(verb, "--help").code == 0
 

@@ -88,6 +88,45 @@ def test_a_healthy_mail_is_eight_lines() -> None:
     )
 
 
+def test_every_waiver_has_a_plain_line_and_what_it_waives_is_no_ok() -> None:
+    said = _shown(runs.waived()).splitlines()
+
+    assert said[0] == (
+        "WAIVED lldap secret.mode /etc/lldap/private_key: every user can read the secret; waived by Ann Example "
+        "until 2026-03-31: the container's umask is wrong until the image of April is out"
+    )
+    assert [line for line in said if line.startswith("waiver ")] == [
+        "waiver lldap secret.mode /etc/lldap/*: waives 1 finding; Ann Example until 2026-03-31: "
+        "the container's umask is wrong until the image of April is out",
+        "waiver lldap secret.mode *: matched nothing; Ben Example until 2026-03-31: the old key goes in April",
+        "waiver authelia secret.mode *: ended; Cay Example until 2026-03-13: mended in April",
+    ]
+    assert said[-1].startswith(
+        "Proven, with a waiver. All 7 services would come back from their backups, 1 with a waiver. Exit status 0 "
+    )
+
+
+def test_what_is_bad_is_said_with_why_it_is_required_and_whose_waiver_ended() -> None:
+    said = _shown(runs.lapsed())
+
+    assert "every user can read the secret; the waiver of Ann Example ended on 2026-03-13\n" in said
+    assert "\nwhy lldap secret.mode: whoever reads this key can log in as everybody\n" in said
+    assert "secret.mode *: ended, 1 finding is bad again; Ann Example until 2026-03-13: mended in April\n" in said
+
+
+def test_a_terminal_shows_each_waiver_and_why_what_is_bad_is_required() -> None:
+    waived = ESCAPE.sub("", _shown(runs.waived(), terminal=True, width=120))
+    lapsed = ESCAPE.sub("", _shown(runs.lapsed(), terminal=True, width=120))
+
+    assert re.search(r"lldap +~ proven, waiver +1 waived, 2 pass", waived)
+    assert "~ used waiver lldap secret.mode\n" in waived
+    assert "    Ann Example until 2026-03-31: waives 1 finding " in waived
+    assert "~ unused waiver lldap secret.mode\n" in waived
+    assert "~ ended waiver authelia secret.mode\n" in waived
+    assert "    why it is required: whoever reads this key can log in as everybody " in lapsed
+    assert "    Ann Example until 2026-03-13: ended, 1 finding is bad again " in lapsed
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.parametrize("width", [60, 200])
 def test_plain_output_does_not_depend_on_the_width_and_holds_no_control_character(sample: str, width: int) -> None:

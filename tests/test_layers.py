@@ -25,21 +25,23 @@ HOUSE = """
  0  errors patterns duration mistakes                     # words that all use
  0  couchfile/ sqlitefile probes/ demo_sources            # know nothing of this project
  1  result tree registry yamlfile configfile/
- 2  proc/ matchers validate wording troubles sitelock
+ 2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
+ 3  lines                                                # a run in plain lines
  4  seams fields questions                                # what kinds are made of
  4  keys/ restic/ lxc/                                    # instruments
  5  seal/ boxes/ remote/                                  # instruments for kinds
- 6  couch/ postgresql/ mirror
+ 6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/
+ 6  paced                                                # the limits of one pull
  7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
  8  spec/
- 9  manual plan sealing asking
-10  drill sync
-11  suite
+ 9  manual plan sealing asking allowed preflight
+10  drill sync sitekeys/
+11  suite doctor/
 12  items
-13  fixtures session face
+13  fixtures session face recorded
 14  pytest_plugin nightly
-15  demo
+15  demo options
 16  cli
 17  __main__
 """

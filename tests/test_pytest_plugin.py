@@ -171,6 +171,63 @@ def test_a_test_of_no_known_service_says_so(site: SmallSite) -> None:
     assert report.outcomes()["stranger"] == "error"
 
 
+ACROSS = """
+import pytest
+from backupcheck.errors import BadBackup
+
+@pytest.mark.service("notes", "tasks")
+def test_they_fit(boxes, sqlite):
+    assert list(boxes) == ["notes", "tasks"]
+    assert boxes["notes"].tree.read("/srv/notes/note-01.md").startswith(b"# Note 1")
+    assert sqlite("/srv/tasks/tasks.db", boxes["tasks"])["task"].count == 500
+
+@pytest.mark.service("proxy", "notes")
+def test_they_do_not_fit(boxes):
+    raise BadBackup("the notes are not the proxy's", id="across.strangers")
+"""
+
+
+@pytest.fixture
+def across(proven: SmallSite) -> Iterator[SmallSite]:
+    """A proven site with tests of several services."""
+    place = proven.specs / "test_across.py"
+    place.write_text(ACROSS)
+    yield proven
+    place.unlink()
+
+
+def test_a_test_of_several_services_has_their_boxes_and_counts_for_the_first(across: SmallSite) -> None:
+    report = across.run("drill")
+
+    asked = {
+        service["service"]: {check["name"] for check in service["checks"]} for service in report.run["services"]
+    }
+    assert report.red() == {("across.strangers", "fail")}
+    assert report.outcomes() == {"notes": "pass", "tasks": "pass", "proxy": "fail"}
+    assert sorted(
+        word for line in report.completed.text.splitlines() for word in line.split()[1:2] if word in asked
+    ) == sorted(asked)
+    assert "test_they_fit" in asked["notes"] - asked["tasks"]
+    assert "test_they_do_not_fit" in asked["proxy"]
+    assert across.left_in_scratch == []
+
+
+def test_a_test_of_several_services_is_left_out_where_not_all_of_them_are_drilled(across: SmallSite) -> None:
+    report = across.run("drill", "notes")
+
+    assert (report.status, report.outcomes()) == (0, {"notes": "pass"})
+
+
+def test_a_test_of_several_services_says_which_of_them_there_is_not(across: SmallSite) -> None:
+    (across.specs / "test_across.py").write_text(ACROSS.replace('"notes", "tasks"', '"notes", "takss"'))
+
+    report = across.run("drill")
+
+    messages = {finding["message"] for _, finding in report.findings() if finding["outcome"] == "error"}
+    assert report.outcomes()["notes"] == "error"
+    assert any("takss" in message for message in messages)
+
+
 def test_a_wrong_spec_is_shown_with_its_place(site: SmallSite) -> None:
     (site.specs / "tasks.yaml").write_text("service: tasks\nchecks: []\n")
 

@@ -101,7 +101,12 @@ def test_nothing_of_a_good_spec_is_lost() -> None:
     assert spec.source.host == "root@198.18.0.14"
     assert spec.source.exclude == ("/opt/mealie/data/backups/", "/opt/mealie/data/*.log")
     assert [capture.kind() for capture in spec.capture] == ["postgres", "sqlite"]
-    assert [check.title for check in spec.checks][2:] == ["secret /opt/mealie/data/.secret"]
+    assert [check.title for check in spec.checks][2::2] == ["secret /opt/mealie/data/.secret"] * 2
+    assert spec.checks[3].only_warns == "the pictures can be fetched anew"
+    assert spec.checks[4].why == "without it, every API token is void"
+    assert [waiver.reason for waiver in spec.waivers] == [
+        "the container's umask is wrong until the image of April is out"
+    ]
     assert spec.image == "postgres"
 
 
@@ -112,6 +117,7 @@ def test_what_is_declared_is_pulled_or_captured_and_named_once() -> None:
         "/opt/mealie/data",
         "/opt/mealie/.env",
         "/tmp/mealie_backup.sql",
+        "/tmp/mealie_backup-globals.sql",
         "/opt/mealie/data/mealie.db",
     )
 
@@ -290,7 +296,7 @@ NESTED = st.recursive(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(key=st.sampled_from(["service", "source", "box", "capture", "checks"]), value=NESTED)
+@given(key=st.sampled_from(["service", "source", "box", "capture", "checks", "waivers"]), value=NESTED)
 def test_whatever_a_key_is_only_errors_of_ours_are_raised(tmp_path: Path, key: str, value: object) -> None:
     good = {"service": "a", "source": {"host": "local", "paths": ["/a/"]}, "checks": [{"seal": {}}]}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(good | {key: value}), encoding="utf-8")

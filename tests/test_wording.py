@@ -34,6 +34,10 @@ def _proof(service: str, outcome: Outcome) -> Proof:
     [
         ("p", "Proven. The service would come back from its backup."),
         ("ppw", "Proven, with a warning. All 3 services would come back from their backups."),
+        ("v", "Proven, with a waiver. The service would come back from its backup, with a waiver."),
+        ("pwv", "Proven, with a waiver. All 3 services would come back from their backups, 1 with a waiver."),
+        ("fwvv", "Not proven. The backup of s0 is bad. 3 are proven, 1 with a warning and 2 with a waiver."),
+        ("ev", "Not proven. s0 could not be verified. 1 is proven, 1 with a waiver."),
         ("f", "Not proven. The backup of s0 is bad. No service is proven."),
         ("ffp", "Not proven. The backups of s0 and s1 are bad. 1 is proven."),
         ("fffep", "Not proven. The backups of s0, s1 and s2 are bad. s3 could not be verified. 1 is proven."),
@@ -43,7 +47,13 @@ def _proof(service: str, outcome: Outcome) -> Proof:
     ],
 )
 def test_the_verdict_names_who_is_meant_and_counts_the_others(services: str, expected: str) -> None:
-    letters = {"p": Outcome.PASS, "w": Outcome.WARN, "e": Outcome.ERROR, "f": Outcome.FAIL}
+    letters = {
+        "p": Outcome.PASS,
+        "w": Outcome.WARN,
+        "v": Outcome.WAIVED,
+        "e": Outcome.ERROR,
+        "f": Outcome.FAIL,
+    }
     said = verdict(runs.run_of(tuple(_proof(f"s{n}", letters[letter]) for n, letter in enumerate(services))))
 
     assert expected == " ".join(part for part in (f"{said.word}.", said.sentence, said.rest) if part)

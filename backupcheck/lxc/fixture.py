@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from backupcheck.errors import BackupcheckError, ScratchError
-from backupcheck.lxc.config import Init, Limits
+from backupcheck.lxc.config import Init, Limits, Mount
 from backupcheck.lxc.container import Container, Plan
 from backupcheck.lxc.image import Image
 from backupcheck.lxc.images import SERVICE
@@ -54,6 +54,7 @@ class ServiceContainer:
     address: ClassVar[str] = ""
     image: ClassVar[Image] = SERVICE
     limits: ClassVar[Limits] = Limits(disk=512 * 2**20)
+    mounts: ClassVar[tuple[Mount, ...]] = ()
 
     def __init__(self, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
@@ -62,6 +63,7 @@ class ServiceContainer:
             layers=(self.image.ensure(),),
             folder=surroundings.folder,
             init=Init.SYSTEMD,
+            mounts=self.mounts,
             limits=self.limits,
             port=surroundings.port,
             kept=surroundings.kept,
@@ -121,6 +123,7 @@ class ServiceContainer:
         ssh = self.surroundings.ssh
         host_key = ssh.host_key(self.name)
         self.container.write("/etc/ssh/ssh_host_ed25519_key", host_key.read_bytes(), PRIVATE)
+        self.container.write("/etc/ssh/ssh_host_ed25519_key.pub", host_key.with_suffix(".pub").read_bytes())
         self.container.write("/etc/ssh/sshd_config.d/fixture.conf", b"HostKey /etc/ssh/ssh_host_ed25519_key\n")
         self.container.run(Inside(("install", "-d", "-m", "0700", "/root/.ssh")))
         self.container.write("/root/.ssh/authorized_keys", f"{ssh.public_key}\n".encode(), PRIVATE)

@@ -24,12 +24,11 @@ from backupcheck import proc
 from backupcheck.boxes import namespaces
 from backupcheck.boxes.namespaces import View
 from backupcheck.boxes.places import restored_places
+from backupcheck.boxes.users import new_user
 from backupcheck.errors import ProcessError, ScratchError, ToolFailed, ToolMissing, ToolTimedOut
 from backupcheck.proc import Command, Completed, Started
 from backupcheck.seams import Box, BoxRequest, Engine
 
-FIRST_USER = 1_900_000_000
-"""Above every range that systemd documents for users, services and containers (UIDS-GIDS.md)."""
 NAME = re.compile(r"process-(?P<pid>\d+)-(?P<start>\d+)-.*")
 LONGEST_LIFE = 86_400.0
 NEEDED = {"base": (), "postgres": ("initdb", "/usr/lib/postgresql/*/bin/initdb")}
@@ -206,8 +205,7 @@ def _as_itself(error: ToolFailed | ToolTimedOut, wrapping: str, argv: tuple[str,
 
 
 def _view(folder: Path, restored: Mapping[str, Path]) -> View:
-    user = FIRST_USER + secrets.randbelow(2**24) if os.geteuid() == 0 else None
-    return View(folder, restored, user)
+    return View(folder, restored, new_user() if os.geteuid() == 0 else None)
 
 
 def _new_folder(request: BoxRequest) -> Path:

@@ -2,6 +2,7 @@
 
 from backupcheck.spec.models import (
     BoxSpec,
+    HookSpec,
     Outline,
     RepositorySpec,
     ScratchSpec,
@@ -16,6 +17,7 @@ from backupcheck.spec.reading import SITE_FILE, is_spec_file, load_site, load_sp
 __all__ = [
     "SITE_FILE",
     "BoxSpec",
+    "HookSpec",
     "Outline",
     "RepositorySpec",
     "ScratchSpec",

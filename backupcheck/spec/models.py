@@ -10,13 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAn
 
 from backupcheck.mistakes import nearest
 from backupcheck.seams import ENGINES, Capture, Check, Facts
+from backupcheck.waivers import Waiver
 
 
 def _absolute(path: str) -> str:
     if not path.startswith("/") or path.strip("/") == "":
         raise ValueError(f"{path!r} is no absolute path below /: write it like /opt/app/data/")
-    if ".." in path.split("/") or "//" in path or not path.isprintable():
-        raise ValueError(f"{path!r} has a `..`, a double slash or an unprintable character in it")
+    if ".." in path.split("/") or "//" in path or "`" in path or not path.isprintable():
+        # rsync before 3.3 does not quote a backtick for the source's shell
+        raise ValueError(f"{path!r} has a `..`, a double slash, a backtick or an unprintable character in it")
     return path
 
 
@@ -30,6 +32,18 @@ def _size(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,6}[KMGT]", text):
         raise ValueError(f'{text!r} is no size: write it like "512M" or "4G"')
     return text
+
+
+def _deletions(bound: str | int) -> str | int:
+    if isinstance(bound, str) and not re.fullmatch(r"([0-9]|[1-9][0-9]|100)%", bound):
+        raise ValueError(f'{bound!r} is no bound: write a share like "50%", or a number of names')
+    return bound
+
+
+def _word(word: str) -> str:
+    if not word or not word.isprintable():
+        raise ValueError(f"{word!r} is empty or has an unprintable character in it")
+    return word
 
 
 def _place(path: Path) -> Path:
@@ -59,9 +73,13 @@ def _text(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute), _text(r"^/(?!/*$)(?!.*//)(?!(.*/)?\.\.(/|$))")]
+AbsolutePath = Annotated[str, AfterValidator(_absolute), _text(r"^/(?!/*$)(?!.*//)(?!.*`)(?!(.*/)?\.\.(/|$))")]
 Host = Annotated[str, AfterValidator(_host), _text(r"^[A-Za-z0-9][A-Za-z0-9._@:-]{0,253}$")]
 Size = Annotated[str, AfterValidator(_size), _text(r"^[1-9][0-9]{0,6}[KMGT]$")]
+Bound = Annotated[
+    Annotated[int, Field(ge=0)] | Annotated[str, _text(r"^([0-9]|[1-9][0-9]|100)%$")], AfterValidator(_deletions)
+]
+Word = Annotated[str, AfterValidator(_word), _text(r"^[^\x00-\x1f]+$")]
 Folder = Annotated[Path, AfterValidator(_place), WithJsonSchema({"type": "string"})]
 Place = Annotated[Path, AfterValidator(_named), AfterValidator(_place), _text(r"^(?!(\./*)*$)")]
 EngineName = Annotated[str, AfterValidator(_engine), WithJsonSchema({"type": "string"})]
@@ -78,6 +96,15 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class HookSpec(Model):
+    """A program that is run at the source before or after the pull."""
+
+    run: tuple[Word, ...] = Field(
+        min_length=1, description="the program and its arguments, without a shell; no secrets, others can see them"
+    )
+    timeout: int = Field(300, gt=0, description="seconds after which it is given up")
+
+
 class SourceSpec(Model):
     """Where a service's data lives."""
 
@@ -90,6 +117,26 @@ class SourceSpec(Model):
         "/",
         min_length=1,
         description="the folder there below which the paths lie: a ZFS snapshot, a container's root filesystem",
+    )
+    before: HookSpec | None = Field(
+        None, description="run at the source before anything is taken; if it fails, nothing is"
+    )
+    after: HookSpec | None = Field(
+        None, description="run at the source when all is taken, and also when the pull failed"
+    )
+    deletions: Bound = Field(
+        "50%",
+        description="how many names of the mirror one pull may delete: a share of them, or a number",
+    )
+    quota: Size | None = Field(None, description="how much one pull may bring; by default as much as there is")
+    timeout: int = Field(6 * 3600, gt=0, description="seconds that the whole pull of the service may take")
+    compare_every: int = Field(
+        30, ge=0, description="days between full comparisons of every file's content with the source; 0 for never"
+    )
+    machine_id: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="the source's /etc/machine-id; by default the one that it had when it was pulled last",
     )
 
 
@@ -111,6 +158,9 @@ class Outline(Model):
     about: str = Field("", description="one line for people")
     source: SourceSpec = Field(description="where the service's data lives")
     box: BoxSpec = Field(BoxSpec(), description="the scratch place that the service is restored into")
+    waivers: tuple[Waiver, ...] = Field(
+        (), description="known faults that somebody answers for until a day; each is in every report"
+    )
 
 
 class Spec(Outline):
@@ -147,6 +197,9 @@ class RepositorySpec(Model):
     )
     host: str | None = Field(None, description="the host name of the site's snapshots; the site's name by default")
     tags: tuple[str, ...] = Field(("backupcheck",), description="tags that the site's snapshots all have")
+    password_also_at: str = Field(
+        "", description="where, outside this machine and its backups, the password is also kept; for `doctor`"
+    )
 
     @property
     def is_folder(self) -> bool:
@@ -164,6 +217,12 @@ class SshSpec(Model):
     known_hosts: Place | None = Field(None, description="the pinned host keys; no other key is accepted")
     config: Place | None = Field(None, description="an ssh configuration file that names the hosts")
     user: str = Field("root", pattern=r"^[a-z_][a-z0-9_-]*$", description="the user at the sources")
+    addresses: tuple[Annotated[str, Field(pattern=r"^!?[A-Za-z0-9.:*?/_-]+$")], ...] = Field(
+        (), description="addresses or networks that the sources see this machine at; its keys are bound to them"
+    )
+    bandwidth: int = Field(
+        0, ge=0, description="KiB per second that the pull of one service may take; 0: no limit"
+    )
 
 
 class ScratchSpec(Model):
@@ -185,6 +244,7 @@ class Site(Model):
     specs: Folder = Field(Path(), description="the folder of the spec files; the site file's own by default")
     reports: Place = Field(description="where each run writes its folder of reports")
     state: Place = Field(description="where the lock and what must outlive a run are kept")
+    reserve: Size = Field("1G", description="space on the mirror's disk that must be free when a pull begins")
     pulls: int = Field(4, ge=1, le=64, description="how many services are pulled at a time")
 
     @property

@@ -142,10 +142,19 @@ def _sense(
             yield document.problem(
                 ("capture",), f"{times} captures write {path!r}: only one would last", at_key=True
             )
+    for index, capture in enumerate(captures):
+        for path in capture.expects():
+            if not any(path == top.rstrip("/") or _is_below(path, top) for top in source.paths):
+                text = f"{path!r} is below none of the paths, so the pull would not bring it"
+                yield document.problem(("capture", index), text)
     images = sorted({need for check in checks if (need := check.needs())})
     if len(images) > 1 and outline.box.image is None:
         text = f"the checks need the images {' and '.join(images)}, and a box has one: name it, or make two specs"
         yield document.problem(("checks",), text, at_key=True)
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path.startswith(top.rstrip("/") + "/")
 
 
 def _may_meet(pattern: str, path: str) -> bool:

@@ -42,7 +42,7 @@ def test_every_check_of_every_spec_compared_something(report: Report) -> None:
     specs = load_specs(REPOSITORY_ROOT / "specs")
     expected = {(spec.service, name) for spec in specs for name in ("pull", "restore", *titles(spec))}
     in_python = {(service, name) for service, name in compared if name.startswith("test_")}
-    assert {service for service, _ in in_python} == {"caddy", "mealie", "vault", "wishlist"}
+    assert {service for service, _ in in_python} == NAMES
     assert set(compared) == expected | in_python
     assert [key for key, count in compared.items() if count == 0] == []
 

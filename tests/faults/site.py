@@ -57,7 +57,10 @@ class FaultSite:
 
     def _local_spec(self) -> dict[str, Any]:
         spec: dict[str, Any] = yaml.safe_load((REPOSITORY_ROOT / f"specs/{self.service}.yaml").read_text())
-        captured = [dump["to"] for item in spec.pop("capture", []) if (dump := item.get("postgres"))]
+        spec.pop("box", None)  # what the image of a container has, this machine need not
+        taken = spec.pop("capture", [])
+        captured = [dump["to"] for item in taken if (dump := item.get("postgres"))]
+        captured += [f"{folder['data']}/" for item in taken if (folder := item.get("couchdb"))]
         spec["source"] |= {"host": "local", "root": "../source", "paths": [*spec["source"]["paths"], *captured]}
         return spec
 

@@ -82,7 +82,7 @@ def test_the_fault_is_caught_and_named(site: FaultSite, inject: Inject, named: s
 @pytest.mark.parametrize("site", ["lldap"], indirect=True)
 def test_a_service_that_is_not_in_the_snapshot_is_named(site: FaultSite) -> None:
     (site.folder / "mirror/lldap").rename(site.folder / "mirror/another")
-    assert command("backup", "--site", str(site.site)).code == 0
+    assert command("backup", "--site", str(site.site)).code == 2
 
     report = site.run("drill")
 
