@@ -174,7 +174,8 @@ def vanishing(sshd: Sshd, data: Path, folder: Path, times: int) -> None:
     (folder / "runs").touch()
     sshd.through(
         f'echo run >>"{folder}/runs"; [ $(wc -l <"{folder}/runs") -gt {times} ] && exec "$@"\n'
-        f'for name in 0 1 2 3 4 5 6 7 8 9; do head -c 400000 /dev/urandom >"{data}/$name"; done\n'
+        f'size=$((400000 + $(wc -l <"{folder}/runs")))\n'  # the second may be the same
+        f'for name in 0 1 2 3 4 5 6 7 8 9; do head -c $size /dev/urandom >"{data}/$name"; done\n'
         f'"$@" | {sys.executable} {folder}/slow.py "{data}/9"; exit'
     )
 
