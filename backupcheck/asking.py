@@ -1,15 +1,19 @@
-"""Puts one check to a box; whatever goes wrong becomes a finding."""
+"""Puts one check to a box; whatever goes wrong becomes a finding, and one fault is named once."""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.result import CheckResult, check_result, finding_of
+from backupcheck.result import CheckResult, Outcome, check_result, finding_of, not_asked
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.waivers import Waivers, only_warned
+
+CONSEQUENCES = (".database-damaged", ".database-missing")
+"""How the ids end by which a check says that it could not ask a database, which another check looks into."""
 
 
 def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> CheckResult:
@@ -26,9 +30,26 @@ def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> Chec
         findings = [finding_of(error, check.title)]
     except Exception as error:  # noqa: BLE001  one check's bug must not hide the other checks' answers
         findings = [finding_of(bug(error), check.title)]
-    let_pass = waivers.applied(only_warned(findings, check.only_warns) if check.only_warns else findings)
+    judged = only_warned(findings, check.only_warns) if check.only_warns else findings
+    let_pass = waivers.applied(check.title, judged)
     result = check_result(check.kind(), check.title, let_pass, round(time.monotonic() - began, 4))
     return result.model_copy(update={"why": check.why or ""})
+
+
+def named_once(result: CheckResult, earlier: Sequence[CheckResult]) -> CheckResult:
+    """A result that says no more than that a database cannot be asked, where an earlier check of the service
+    has named what is wrong with that database: then it was not asked, because of that."""
+    named = {
+        finding.subject: finding.id
+        for answer in earlier
+        for finding in answer.findings
+        if finding.outcome is Outcome.FAIL
+    }
+    bad = [finding for finding in result.findings if finding.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    if not bad or not all(finding.id.endswith(CONSEQUENCES) and finding.subject in named for finding in bad):
+        return result
+    unasked = tuple(not_asked(finding.subject, named[finding.subject]) for finding in bad)
+    return result.model_copy(update={"findings": unasked})
 
 
 def bug(error: BaseException) -> BackupcheckError:

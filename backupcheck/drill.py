@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import proc
-from backupcheck.asking import ask, bug
+from backupcheck.asking import ask, bug, named_once
 from backupcheck.boxes import folder as scratchfolder
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
@@ -128,8 +128,8 @@ class Drill:
             seconds={step: round(seconds, 3) for step, seconds in service.seconds.items()},
             files=service.stored.files if service.stored else None,
             bytes=service.stored.bytes if service.stored else None,
-            checks=checks,
-            waivers=service.waivers.records(finding for check in checks for finding in check.findings),
+            checks=(*checks, *service.waivers.warned(checks)),
+            waivers=service.waivers.records(checks),
         )
 
     def _prepared(self) -> Path:
@@ -187,7 +187,8 @@ class Drill:
                 zip(service.spec.checks, service.answers[1:], strict=True), 1
             ):
                 self.progress(name, f"asking {number} of {len(service.spec.checks)}: {check.title}")
-                answer.set_result(ask(check, box, moment, service.waivers))
+                earlier = [before.result() for before in service.answers[:number]]
+                answer.set_result(named_once(ask(check, box, moment, service.waivers), earlier))
 
     def _restore(self, service: ServiceDrill, folder: Path) -> Tree:
         name = service.spec.service

@@ -225,7 +225,8 @@ class Face:
             *(" ", self._text(service, "bold"), " ", self._text(waiver.finding, "dim")),
         )
         until = f"{waiver.owner} until {waiver.until}: {waiver_state_text(waiver)}"
-        for text, style in ((waiver.reason, ""), (waiver.subject, "dim"), (until, "")):
+        named = f"{waiver.check}: {waiver.subject}"
+        for text, style in ((waiver.reason, ""), (named, "dim"), (until, "")):
             yield Padding(self._text(text, style), (0, 0, 0, 4))
 
     def _verdict(self, run: Run, report: Path | None) -> None:

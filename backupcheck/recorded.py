@@ -10,6 +10,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.items import service_of, service_of_module
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.suite import Suite
+from backupcheck.waivers import WAIVERS
 from backupcheck.wording import kept_printable, waiver_text
 
 LET_PASS = {Outcome.WAIVED: "waived", Outcome.WARN: "warning"}
@@ -55,14 +56,18 @@ def say_what_is_let_pass(item: pytest.Item, result: CheckResult) -> None:
 
 
 def waiver_lines(suite: Suite) -> list[str]:
-    """A line on each waiver of the services that were drilled; waits for them."""
+    """A line on each waiver of the services that were drilled, and on each that warns; waits for them."""
     drilled = suite.drill.services if suite.drill else ()
-    return [
-        kept_printable(f"{name} {waiver_text(waiver)}")
-        for name in drilled
-        if suite.spec(name).waivers
-        for waiver in suite.proof(name).waivers
+    proofs = [suite.proof(name) for name in drilled if suite.spec(name).waivers]
+    lines = [f"{proof.service} {waiver_text(waiver)}" for proof in proofs for waiver in proof.waivers]
+    lines += [
+        f"{proof.service} {finding.id}: {finding.message}; {finding.advice}"
+        for proof in proofs
+        for check in proof.checks
+        if check.kind == WAIVERS
+        for finding in check.findings
     ]
+    return [kept_printable(line) for line in lines]
 
 
 def record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:

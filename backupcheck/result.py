@@ -154,17 +154,23 @@ class WaiverState(StrEnum):
     USED = "used"
     """The fault that it names is there, and is waived."""
     UNUSED = "unused"
-    """It named nothing that was found bad."""
+    """Its check was answered, and found nothing bad that it names."""
+    NOT_ASKED = "not-asked"
+    """Its check gave no answer, so whether it is needed is not known."""
+    EXCEEDED = "exceeded"
+    """More is bad than it was written for: all that it names is bad."""
     ENDED = "ended"
     """Its last day is over: what it names is bad again."""
 
 
 class WaiverRecord(Record):
-    """A waiver of a spec, and what became of it. `subject` is a pattern, `*` for every subject; `findings` counts
-    what it waived, or once it has ended, what is bad again."""
+    """A waiver of a spec, and what became of it. `subject` is a pattern; `findings` counts what it waived, or
+    if it ended or is exceeded, what it names and is bad."""
 
+    check: Text
     finding: str
     subject: Text
+    at_most: int = 1
     owner: Text
     reason: Text
     until: date

@@ -156,6 +156,9 @@ class Check(Kind, ABC, Generic[FactsT]):
     look. A judgement of nothing is an error: yield at least one finding for each thing compared.
     """
 
+    starts_it: ClassVar[bool] = False
+    """Whether it starts the application itself on the restored data."""
+
     name: str | None = Field(
         None, description="what the check is called in reports; by default its kind and what it looks at"
     )

@@ -77,7 +77,7 @@ class Suite:
     def record(self, service: str, name: str, finding: Finding, seconds: float) -> CheckResult:
         """Keep what a Python test said of a service, waived if a waiver of the spec names it."""
         drilled = self.drill.services.get(service) if self.drill else None
-        findings = drilled.waivers.applied([finding]) if drilled else (finding,)
+        findings = drilled.waivers.applied(name, [finding]) if drilled else (finding,)
         result = CheckResult(kind=PYTEST, name=name, findings=findings, seconds=round(seconds, 4))
         self.tests.setdefault(service, []).append(result)
         return result
@@ -122,10 +122,16 @@ class Suite:
             version=__version__,
             repository=_without_password(self.site.repository.url),
             tools=self.tools,
-            not_exercised=self.engine.not_exercised(),
+            not_exercised=(*_not_started(self.specs), *self.engine.not_exercised()),
             interrupted=interrupted,
             services=tuple(proofs),
         )
+
+
+def _not_started(specs: Sequence[Spec]) -> tuple[str, ...]:
+    """Which applications never ran on their restored data."""
+    unstarted = [spec.service for spec in specs if not any(check.starts_it for check in spec.checks)]
+    return (f"these applications were not started on their data: {', '.join(unstarted)}",) if unstarted else ()
 
 
 def _restic_version(site: Site) -> str:

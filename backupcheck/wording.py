@@ -49,7 +49,9 @@ OF_A_SERVICE: Mapping[Outcome, str] = MappingProxyType(
 MEANING_OF_A_WAIVER: Mapping[WaiverState, str] = MappingProxyType(
     {
         WaiverState.USED: "The fault that it names is there, and is waived.",
-        WaiverState.UNUSED: "It named nothing that was found bad.",
+        WaiverState.UNUSED: "Its check was answered, and found nothing bad that it names.",
+        WaiverState.NOT_ASKED: "Its check gave no answer, so whether it is needed is not known.",
+        WaiverState.EXCEEDED: "More is bad than it was written for: all that it names is bad.",
         WaiverState.ENDED: "Its last day is over: what it names is bad again.",
     }
 )
@@ -130,7 +132,7 @@ def _proven(run: Run) -> str:
 def waiver_text(waiver: WaiverRecord) -> str:
     """What became of a waiver and all that is known of it, in one line."""
     return (
-        f"{waiver.finding} {waiver.subject}: {waiver_state_text(waiver)}; "
+        f"{waiver.check}: {waiver.finding} {waiver.subject}: {waiver_state_text(waiver)}; "
         f"{waiver.owner} until {waiver.until}: {waiver.reason}"
     )
 
@@ -140,9 +142,14 @@ def waiver_state_text(waiver: WaiverRecord) -> str:
     count = f"{waiver.findings:,} {'finding' if waiver.findings == 1 else 'findings'}"
     match waiver.state:
         case WaiverState.USED:
-            return f"waives {count}"
+            more = f", {waiver.at_most:,} at most" if waiver.at_most > waiver.findings else ""
+            return f"waives {count}{more}"
         case WaiverState.UNUSED:
             return "matched nothing"
+        case WaiverState.NOT_ASKED:
+            return "its check gave no answer"
+        case WaiverState.EXCEEDED:
+            return f"is for {waiver.at_most:,} at most, {count} {'is' if waiver.findings == 1 else 'are'} bad"
         case WaiverState.ENDED:
             again = f", {count} {'is' if waiver.findings == 1 else 'are'} bad again" if waiver.findings else ""
             return f"ended{again}"

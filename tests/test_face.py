@@ -96,13 +96,23 @@ def test_every_waiver_has_a_plain_line_and_what_it_waives_is_no_ok() -> None:
         "until 2026-03-31: the container's umask is wrong until the image of April is out"
     )
     assert [line for line in said if line.startswith("waiver ")] == [
-        "waiver lldap secret.mode /etc/lldap/*: waives 1 finding; Ann Example until 2026-03-31: "
-        "the container's umask is wrong until the image of April is out",
-        "waiver lldap secret.mode *: matched nothing; Ben Example until 2026-03-31: the old key goes in April",
-        "waiver authelia secret.mode *: ended; Cay Example until 2026-03-13: mended in April",
+        "waiver lldap secret /etc/lldap/private_key: secret.mode /etc/lldap/*: waives 1 finding; "
+        "Ann Example until 2026-03-31: the container's umask is wrong until the image of April is out",
+        "waiver lldap secret /etc/lldap/private_key: secret.missing /etc/lldap/private_key: matched nothing; "
+        "Ben Example until 2026-03-31: the old key goes in April",
+        "waiver authelia seal: secret.mode /etc/lldap/private_key: ended; "
+        "Cay Example until 2026-03-13: mended in April",
+        "waiver wishlist references items: references.file-missing /opt/wishlist/uploads/*: "
+        "waives 2 findings, 3 at most; Dee Example until 2026-03-19: mended in April",
     ]
+    assert {tuple(line.split(" ")[1:3]) for line in said if line.startswith("WARN ")} == {
+        ("lldap", "waiver.unused"),
+        ("authelia", "waiver.ended"),
+        ("wishlist", "waiver.ends-soon"),
+        ("caddy", "certificate.expires-soon"),
+    }
     assert said[-1].startswith(
-        "Proven, with a waiver. All 7 services would come back from their backups, 1 with a waiver. Exit status 0 "
+        "Proven, with a waiver. All 7 services would come back from their backups, 2 with a waiver. Exit status 0 "
     )
 
 
@@ -111,17 +121,20 @@ def test_what_is_bad_is_said_with_why_it_is_required_and_whose_waiver_ended() ->
 
     assert "every user can read the secret; the waiver of Ann Example ended on 2026-03-13\n" in said
     assert "\nwhy lldap secret.mode: whoever reads this key can log in as everybody\n" in said
-    assert "secret.mode *: ended, 1 finding is bad again; Ann Example until 2026-03-13: mended in April\n" in said
+    assert ": ended, 1 finding is bad again; Ann Example until 2026-03-13: mended in April\n" in said
+    assert "; the waiver of Dee Example is for 1 at most, and 2 are found (and 1 more)\n" in said
+    assert ": is for 1 at most, 2 findings are bad; Dee Example until 2026-03-31: mended in April\n" in said
+    assert "recipes: its check gave no answer; Eve Example until 2026-03-31: mended in April\n" in said
 
 
 def test_a_terminal_shows_each_waiver_and_why_what_is_bad_is_required() -> None:
     waived = ESCAPE.sub("", _shown(runs.waived(), terminal=True, width=120))
     lapsed = ESCAPE.sub("", _shown(runs.lapsed(), terminal=True, width=120))
 
-    assert re.search(r"lldap +~ proven, waiver +1 waived, 2 pass", waived)
+    assert re.search(r"lldap +~ proven, waiver +1 waived, 1 warn, 2 pass", waived)
     assert "~ used waiver lldap secret.mode\n" in waived
     assert "    Ann Example until 2026-03-31: waives 1 finding " in waived
-    assert "~ unused waiver lldap secret.mode\n" in waived
+    assert "~ unused waiver lldap secret.missing\n" in waived
     assert "~ ended waiver authelia secret.mode\n" in waived
     assert "    why it is required: whoever reads this key can log in as everybody " in lapsed
     assert "    Ann Example until 2026-03-13: ended, 1 finding is bad again " in lapsed

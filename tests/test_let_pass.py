@@ -13,17 +13,33 @@ from tests.smallsite import SmallSite, small_site
 
 NOTES = """
 waivers:
-  - finding: secret.mode
+  - check: secret /etc/notes/session.key
+    finding: secret.mode
     subject: /etc/notes/*
     owner: Ann Example
     reason: the umask is wrong until the next image
     until: {until}
-  - {{finding: notes.orphan, owner: Ann Example, reason: orphans are harmless, until: {until}}}
-  - {{finding: files.count, owner: Ben Example, reason: notes come later, until: {until}}}
+  - check: test_every_note_is_linked
+    finding: notes.orphan
+    subject: test_every_note_is_linked
+    owner: Ann Example
+    reason: orphans are harmless
+    until: {soon}
+  - check: files /srv/notes/*.md
+    finding: files.count
+    subject: /srv/notes/*.md
+    owner: Ben Example
+    reason: notes come later
+    until: {until}
 """
 PROXY = """
 waivers:
-  - {finding: certificate.name-missing, owner: Cay Example, reason: it moves, until: 2026-01-31}
+  - check: certificate /etc/proxy/home.crt
+    finding: certificate.name-missing
+    subject: /etc/proxy/home.crt
+    owner: Cay Example
+    reason: it moves
+    until: 2026-01-31
 """
 TESTS = """
 from backupcheck.errors import BadBackup
@@ -43,11 +59,10 @@ class Night:
 
 @pytest.fixture(scope="module")
 def night() -> Iterator[Night]:
-    until = datetime.now(UTC).date() + timedelta(days=30)
+    today = datetime.now(UTC).date()
+    waivers = NOTES.format(until=today + timedelta(days=30), soon=today + timedelta(days=7))
     with small_site() as site:
-        _changed(
-            site, "notes", 'mode: "0600"', 'mode: "0400", why: it opens every note', NOTES.format(until=until)
-        )
+        _changed(site, "notes", 'mode: "0600"', 'mode: "0400", why: it opens every note', waivers)
         _changed(site, "tasks", "queries:", "only_warns: the list fills up again\n      queries:")
         _changed(site, "tasks", "rows: {gte: 500}", "rows: {gte: 501}")
         _changed(site, "proxy", "[home.example, www.", "[elsewhere.example, www.", PROXY)
@@ -98,7 +113,12 @@ def test_waived_services_and_warned_ones_are_proven(night: Night) -> None:
 
     assert ran.code == 0
     assert "Proven, with a waiver. All 2 services would come back from their backups, 1 with a waiver." in ran.text
-    assert "\nwaiver notes files.count *: matched nothing; Ben Example until " in ran.text
+    assert (
+        "\nwaiver notes files /srv/notes/*.md: files.count /srv/notes/*.md: matched nothing; Ben Example until "
+        in ran.text
+    )
+    assert "\nWARN notes waiver.ends-soon test_every_note_is_linked: notes.orphan " in ran.text
+    assert "\nWARN notes waiver.unused files /srv/notes/*.md: files.count " in ran.text
 
 
 def test_in_pytest_a_waived_item_passes_and_its_report_says_so(night: Night) -> None:
@@ -112,4 +132,5 @@ def test_in_pytest_a_waived_item_passes_and_its_report_says_so(night: Night) -> 
     assert "- waived -" in rest
     assert "notes.orphan: test_every_note_is_linked: note-01.md is linked from nowhere; waived by Ann" in rest
     assert "= waivers =" in ran.stdout
-    assert "\nnotes files.count *: matched nothing; Ben Example until " in ran.stdout
+    assert "\nnotes files /srv/notes/*.md: files.count /srv/notes/*.md: matched nothing; Ben Example" in ran.stdout
+    assert "\nnotes waiver.ends-soon: the waiver of Ann Example ends in " in ran.stdout

@@ -121,7 +121,7 @@ class Command(Capture):
             size = file.seek(0, os.SEEK_END)
             self._require_whole(source, file, size)
             if _is_same(file, place, size, mode):
-                raise _Same
+                raise _Same("the output is the last one's")
         return CaptureReport(kind=self.kind(), path=self.to, bytes=size)
 
     @property
@@ -202,7 +202,7 @@ class Command(Capture):
         )
 
 
-class _Same(Exception):
+class _Same(PullError):
     """The output is the last one's."""
 
 

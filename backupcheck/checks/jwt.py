@@ -220,7 +220,7 @@ class Jwt(Check[JwtFacts]):
 
     def _about_the_query(self, ended: Answer) -> Finding:
         if self.tokens.file is None:
-            return judge_trouble("jwt", self.subject(), ended)
+            return judge_trouble("jwt", self.tokens.sqlite or self.tokens.postgres or self.subject(), ended)
         return Finding(
             id="jwt.file-missing",
             outcome=Outcome.FAIL,

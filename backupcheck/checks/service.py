@@ -81,6 +81,8 @@ class Service(Check[ServiceFacts]):
     `service.no-answer`, `service.wrong-answer`, `service.wrong-certificate`, `service.died` (while it was asked).
     """
 
+    starts_it = True
+
     run: tuple[StrictStr, ...] = Field(min_length=1, description="the program and its words")
     env: dict[str, StrictStr] = Field(default_factory=dict, description="environment variables")
     env_file: AbsolutePath | None = Field(None, description="a restored environment file that it is given")

@@ -12,12 +12,14 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from backupcheck.errors import PullError
+
 DELETED = "*deleting"
 CREATED = "+++++++++"
 ESCAPED = re.compile(rb"\\#([0-3][0-7]{2})")
 
 
-class Garbled(ValueError):
+class Garbled(PullError):
     """A line of rsync's that was cut by something else that was printed."""
 
 
@@ -71,6 +73,6 @@ class Lines:
         said, ended, after = rest.rpartition(b"/" + word)
         change, size, name = said[:11], *said[12:].partition(b" ")[::2]
         if not ended or after.strip() or word in said or not size.isdigit():
-            raise Garbled
+            raise Garbled("a line of rsync's was cut by something else that was printed")
         path = b"/" + ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), name)
         return Item(change.decode("latin-1"), int(size), path.rstrip(b"/"), path.endswith(b"/"))

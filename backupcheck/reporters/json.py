@@ -58,13 +58,15 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "waivers": "One entry a waiver of the spec, also those that matched nothing and those that ended.",
         },
         "WaiverRecord": {
+            "check": "The name of the check, or of the test, whose finding it names.",
             "finding": "The id of the finding that it names.",
-            "subject": "The subjects that it names, with * and ?; `*` for every subject.",
+            "subject": "The subject that it names; * is any text and ? one character.",
+            "at_most": "How many findings of one check it covers; if there are more, it covers none.",
             "owner": "Who answers for it.",
             "reason": "Why the fault may stay.",
             "until": "Its last day (UTC).",
             "state": "What became of it in this run.",
-            "findings": "How many findings it waived; once it has ended, how many are bad again.",
+            "findings": "How many findings it waived; if it has ended or is exceeded, how many are bad.",
         },
         "CheckResult": {
             "kind": "The kind of check, as in the spec.",

@@ -81,7 +81,7 @@ class Lxc(Engine):
         return swept
 
     def not_exercised(self) -> tuple[str, ...]:
-        return ("the applications themselves were not started: their data was read by the image's own programs",)
+        return ("what was restored was read by the image's own programs, not by those of the services' machines",)
 
 
 @contextlib.contextmanager

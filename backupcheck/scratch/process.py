@@ -89,7 +89,7 @@ class Process(Engine):
     def not_exercised(self) -> tuple[str, ...]:
         """What namespaces do not show, and more where there are none."""
         always = (
-            "the services themselves were not started: their data was read by this machine's own programs",
+            "what was restored was read by this machine's own programs, not by those of the services' machines",
             "memory and disk were limited for each program, not for a box as a whole",
         )
         if problem := _no_bubblewrap():

@@ -15,10 +15,12 @@ from backupcheck.mistakes import unknown_key
 from backupcheck.seams import CAPTURES, CHECKS, Capture, Check, Facts, Kind, Seam
 from backupcheck.spec.models import Model, Outline, RepositorySpec, Site, Spec
 from backupcheck.validate import validated
+from backupcheck.waivers import senseless
 from backupcheck.yamlfile import Document, Value
 
 SITE_FILE = "site.yaml"
 NOTHING = "a spec that asks nothing proves nothing"
+NOTHING_REQUIRED = "a spec that requires nothing proves nothing"
 ModelT = TypeVar("ModelT", bound=Model)
 KindT = TypeVar("KindT", bound=Kind)
 
@@ -147,6 +149,10 @@ def _sense(
             if not any(path == top.rstrip("/") or _is_below(path, top) for top in source.paths):
                 text = f"{path!r} is below none of the paths, so the pull would not bring it"
                 yield document.problem(("capture", index), text)
+    for index, text in senseless(outline.waivers, [check.title for check in checks]):
+        yield document.problem(("waivers", index, "check"), text)
+    if all(check.only_warns for check in checks):
+        yield document.problem(("checks",), f"every check only warns: {NOTHING_REQUIRED}", at_key=True)
     images = sorted({need for check in checks if (need := check.needs())})
     if len(images) > 1 and outline.box.image is None:
         text = f"the checks need the images {' and '.join(images)}, and a box has one: name it, or make two specs"

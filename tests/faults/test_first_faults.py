@@ -132,7 +132,7 @@ def test_another_hosts_newer_snapshot_is_never_taken(site: FaultSite, tmp_path: 
         "password_file: ../password}", "password_file: ../password, host: stranger}"
     )
     stranger.write_text(text.replace("../mirror", str(tmp_path)))
-    shutil.copytree(site.source, tmp_path / "lldap")
+    shutil.copytree(site.folder / "mirror/lldap", tmp_path / "lldap")
     assert command("backup", "--site", str(stranger)).code == 0
 
     report = site.run("drill")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 from backupcheck.result import (
     CheckResult,
@@ -14,9 +15,11 @@ from backupcheck.result import (
     WaiverState,
     check_result,
 )
+from backupcheck.waivers import Waiver, Waivers
 from tests.reporters import homelab
 from tests.reporters.homelab import STARTED, passed
 
+KEY = "/etc/lldap/private_key"
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "</td></table><script>document.title='owned'</script>",
@@ -138,57 +141,97 @@ def _uploads_skipped() -> CheckResult:
     return CheckResult(kind="files", name="files /opt/wishlist/uploads", findings=(skipped,))
 
 
-def _waiver(state: WaiverState, owner: str, subject: str = "*", reason: str = "mended in April") -> WaiverRecord:
-    """A waiver of secret.mode with one finding, or with none if it is not used."""
-    return WaiverRecord(
-        finding="secret.mode",
-        subject=subject,
-        owner=owner,
-        reason=reason,
-        until=date(2026, 3, 13 if state is WaiverState.ENDED else 31),
-        state=state,
-        findings=0 if state is WaiverState.UNUSED else 1,
-    )
+def _waiver(owner: str, finding: str = "secret.mode", subject: str = KEY, **rest: Any) -> Waiver:
+    """A waiver of a secret's finding, or with `check` of another's."""
+    given = {"check": f"secret {KEY}", "reason": "mended in April", "until": date(2026, 3, 31)} | rest
+    return Waiver.model_validate({"finding": finding, "subject": subject, "owner": owner} | given)
 
 
-def _open_to_all(outcome: Outcome, note: str) -> CheckResult:
-    key = "/etc/lldap/private_key"
+def _asked(before: Proof, given: tuple[Waiver, ...], *checks: CheckResult) -> Proof:
+    """The same proof with these checks in place of the others of their kinds, judged with these waivers."""
+    waivers = Waivers(STARTED.date(), given)
+    for check in checks:
+        applied = waivers.applied(check.name, check.findings)
+        before = _with(before, check.model_copy(update={"findings": applied}))
+    told = (*before.checks, *waivers.warned(before.checks))
+    return before.model_copy(update={"checks": told, "waivers": waivers.records(before.checks)})
+
+
+def _open_to_all() -> CheckResult:
     mode = Finding(
         id="secret.mode",
-        outcome=outcome,
-        subject=key,
+        outcome=Outcome.FAIL,
+        subject=KEY,
         expected="0600",
         actual="0644",
-        message=f"every user can read the secret; {note}",
+        message="every user can read the secret",
         advice="run chmod 0600 on it at the source",
     )
-    found = (passed("secret.missing", key, "present", "the secret is there"), mode)
+    found = (passed("secret.missing", KEY, "present", "the secret is there"), mode)
     why = "whoever reads this key can log in as everybody"
-    return check_result("secret", f"secret {key}", found, 0.02).model_copy(update={"why": why})
+    return check_result("secret", f"secret {KEY}", found, 0.02).model_copy(update={"why": why})
+
+
+def _uploads_lost(*names: str) -> CheckResult:
+    lost = [
+        Finding(
+            id="references.file-missing",
+            outcome=Outcome.FAIL,
+            subject=f"/opt/wishlist/uploads/{name}",
+            expected="present",
+            actual="missing",
+            message="a row refers to a file that was not restored",
+            advice="look for the file at the source",
+        )
+        for name in names
+    ]
+    return check_result("references", "references items", lost, 0.04)
 
 
 def waived() -> Run:
-    """Waivers: one is used, one matched nothing, one ended and its fault is gone; exit status 0."""
+    """Waivers: two are used, and one of these ends soon; one matched nothing, and one ended and its fault is gone;
+    exit status 0."""
     services = homelab.services()
     reason = "the container's umask is wrong until the image of April is out"
-    used = _waiver(WaiverState.USED, "Ann Example", "/etc/lldap/*", reason)
-    unused = _waiver(WaiverState.UNUSED, "Ben Example", reason="the old key goes in April")
-    ended = _waiver(WaiverState.ENDED, "Cay Example").model_copy(update={"findings": 0})
-    note = f"waived by Ann Example until 2026-03-31: {reason}"
-    services["lldap"] = _with(services["lldap"], _open_to_all(Outcome.WAIVED, note))
-    services["lldap"] = services["lldap"].model_copy(update={"waivers": (used, unused)})
-    services["authelia"] = services["authelia"].model_copy(update={"waivers": (ended,)})
+    used = _waiver("Ann Example", subject="/etc/lldap/*", reason=reason)
+    unused = _waiver("Ben Example", "secret.missing", reason="the old key goes in April")
+    ended = _waiver("Cay Example", check=services["authelia"].checks[0].name, until=date(2026, 3, 13))
+    lost, items = "/opt/wishlist/uploads/*", "references items"
+    day = date(2026, 3, 19)
+    soon = _waiver("Dee Example", "references.file-missing", lost, check=items, at_most=3, until=day)
+    services["lldap"] = _asked(services["lldap"], (used, unused), _open_to_all())
+    services["authelia"] = _asked(services["authelia"], (ended,))
+    services["wishlist"] = _asked(services["wishlist"], (soon,), _uploads_lost("bicycle.webp", "kettle.webp"))
     services["caddy"] = _with(services["caddy"], _expires_soon())
     return run_of(tuple(services.values()))
 
 
 def lapsed() -> Run:
-    """A waiver that ended while its fault is still there; exit status 1."""
+    """A waiver that ended while its fault is still there, one that is for fewer faults than there are, and one
+    whose check gave no answer; exit status 1."""
     services = homelab.services()
-    failed = _open_to_all(Outcome.FAIL, "the waiver of Ann Example ended on 2026-03-13")
-    waivers = (_waiver(WaiverState.ENDED, "Ann Example"), _waiver(WaiverState.UNUSED, "Ann Example", "/etc/other"))
-    services["lldap"] = _with(services["lldap"], failed).model_copy(update={"waivers": waivers})
+    ended = _waiver("Ann Example", until=date(2026, 3, 13))
+    lost, items = "/opt/wishlist/uploads/*", "references items"
+    exceeded = _waiver("Dee Example", "references.file-missing", lost, check=items)
+    blind = _waiver("Eve Example", "postgres.rows", "recipes", check="postgres /tmp/mealie_backup.sql")
+    services["lldap"] = _asked(services["lldap"], (ended,), _open_to_all())
+    services["mealie"] = _asked(services["mealie"], (blind,), _cluster_missing())
+    services["wishlist"] = _asked(services["wishlist"], (exceeded,), _uploads_lost("bicycle.webp", "kettle.webp"))
     return run_of(tuple(services.values()))
+
+
+def _recorded(state: WaiverState, name: str) -> WaiverRecord:
+    """A waiver with this text wherever one can stand."""
+    return WaiverRecord(
+        check=f"check {name}",
+        finding="secret.mode",
+        subject=f"*{name}",
+        owner=f"owner {name}",
+        reason=f"reason {name}",
+        until=date(2026, 3, 31),
+        state=state,
+        findings=2,
+    )
 
 
 def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
@@ -223,7 +266,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             isolation=f"isolation {name}",
             seconds={f"step {name}": 1.0},
             checks=checks if place == 0 else checks[place : place + 1],
-            waivers=tuple(_waiver(state, f"owner {name}", f"*{name}", f"reason {name}") for state in WaiverState),
+            waivers=tuple(_recorded(state, name) for state in WaiverState),
         )
         for place, name in enumerate(names)
     )

@@ -36,8 +36,8 @@ def test_the_same_run_gives_the_same_bytes(sample: str) -> None:
     [
         ("healthy", "Proven", "All 7 services would come back from their backups."),
         ("mixed", "Not proven", "The backup of vault is bad."),
-        ("waived", "Proven, with a waiver", "All 7 services would come back from their backups, 1 with a waiver."),
-        ("lapsed", "Not proven", "The backup of lldap is bad."),
+        ("waived", "Proven, with a waiver", "All 7 services would come back from their backups, 2 with a waiver."),
+        ("lapsed", "Not proven", "The backups of lldap and wishlist are bad."),
         ("empty", "Not proven", "Nothing was checked."),
         ("silent", "Not proven", "lldap, wishlist and caddy could not be verified."),
         ("interrupted", "Not proven", "The run was interrupted."),
@@ -82,12 +82,24 @@ def test_lists_every_waiver_with_its_owner_its_end_and_what_became_of_it() -> No
 
     assert waivers == (
         "Waivers used lldap secret.mode the container's umask is wrong until the image of April is out "
-        "/etc/lldap/* Owner Ann Example Until 2026-03-31 In this run waives 1 finding "
-        "unused lldap secret.mode the old key goes in April every subject "
-        "Owner Ben Example Until 2026-03-31 In this run matched nothing "
-        "ended authelia secret.mode mended in April every subject "
-        "Owner Cay Example Until 2026-03-13 In this run ended "
+        "/etc/lldap/* Check secret /etc/lldap/private_key Owner Ann Example Until 2026-03-31 "
+        "In this run waives 1 finding "
+        "unused lldap secret.missing the old key goes in April /etc/lldap/private_key "
+        "Check secret /etc/lldap/private_key Owner Ben Example Until 2026-03-31 In this run matched nothing "
+        "ended authelia secret.mode mended in April /etc/lldap/private_key "
+        "Check seal Owner Cay Example Until 2026-03-13 In this run ended "
+        "used wishlist references.file-missing mended in April /opt/wishlist/uploads/* "
+        "Check references items Owner Dee Example Until 2026-03-19 In this run waives 2 findings, 3 at most "
     )
+
+
+def test_says_at_the_top_which_waivers_end_soon_or_are_not_needed() -> None:
+    text = Page(Html().render(runs.waived())).text
+    known = text[text.index("Worth knowing") : text.index("Waivers")]
+
+    assert "the waiver of Dee Example ends in 5 days (2026-03-19, UTC), and then what it waives is red" in known
+    assert "the waiver of Ben Example matched nothing that is bad" in known
+    assert "the waiver of Cay Example ended on 2026-03-13, and what it names is not bad" in known
 
 
 def test_what_is_waived_has_a_word_and_a_shape_of_its_own_and_is_no_trouble() -> None:
@@ -109,7 +121,10 @@ def test_says_why_what_is_bad_is_required_and_whose_waiver_ended() -> None:
 
     assert "every user can read the secret; the waiver of Ann Example ended on 2026-03-13" in todo
     assert "Why it is required: whoever reads this key can log in as everybody" in todo
+    assert "a row refers to a file that was not restored; the waiver of Dee Example is for 1 at most" in todo
     assert "In this run ended, 1 finding is bad again" in waivers
+    assert "In this run is for 1 at most, 2 findings are bad" in waivers
+    assert "In this run its check gave no answer" in waivers
 
 
 def test_every_state_has_a_shape_of_its_own() -> None:

@@ -77,7 +77,23 @@ def test_every_waiver_is_a_property_of_its_service() -> None:
     }
 
     assert [len(said[name]) for name in ("lldap", "authelia", "vault")] == [2, 1, 0]
-    assert said["authelia"] == ["secret.mode *: ended; Cay Example until 2026-03-13: mended in April"]
+    assert said["authelia"] == [
+        "seal: secret.mode /etc/lldap/private_key: ended; Cay Example until 2026-03-13: mended in April"
+    ]
+
+
+def test_a_waiver_that_ends_soon_or_is_not_needed_is_a_passed_case_that_says_so() -> None:
+    said = {
+        case.get("classname"): case.findtext("system-out") or ""
+        for case in _parsed(runs.waived()).iter("testcase")
+        if case.get("name") == "waivers"
+    }
+
+    assert {service: text.split(" ")[1] for service, text in said.items()} == {
+        "lldap": "waiver.unused",
+        "authelia": "waiver.ended",
+        "wishlist": "waiver.ends-soon",
+    }
 
 
 def test_a_case_has_one_state_at_most() -> None:

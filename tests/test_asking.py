@@ -1,0 +1,47 @@
+"""One fault is named once: what follows from it is not asked, and says because of what."""
+
+from __future__ import annotations
+
+from backupcheck.asking import named_once
+from backupcheck.result import CheckResult, Finding, Outcome
+
+DATABASE = "/var/lib/app/app.db"
+
+
+def result(*ids: str, outcome: Outcome = Outcome.FAIL, subject: str = DATABASE) -> CheckResult:
+    findings = tuple(Finding(id=id, outcome=outcome, subject=subject, message="said") for id in ids)
+    return CheckResult(kind=ids[0].partition(".")[0], name="name", findings=findings)
+
+
+def test_a_database_that_was_named_before_is_not_named_again() -> None:
+    told = named_once(result("references.database-damaged"), [result("sqlite.malformed")])
+
+    assert [(finding.id, finding.outcome) for finding in told.findings] == [("check.not-asked", Outcome.SKIP)]
+    assert told.findings[0].message == "not asked, because of sqlite.malformed"
+
+
+def test_a_damage_that_nobody_named_before_is_named() -> None:
+    damaged = result("references.database-damaged")
+
+    assert named_once(damaged, []) == damaged
+    assert named_once(damaged, [result("sqlite.malformed", subject="/var/lib/app/other.db")]) == damaged
+    assert named_once(damaged, [result("sqlite.malformed", outcome=Outcome.WAIVED)]) == damaged
+    assert named_once(damaged, [result("sqlite.malformed", outcome=Outcome.PASS)]) == damaged
+
+
+def test_what_was_good_beside_it_does_not_make_the_check_green() -> None:
+    good = Finding(id="jwt.secret-missing", outcome=Outcome.PASS, subject="/etc/key", message="there")
+    damaged = result("jwt.database-damaged")
+    told = named_once(
+        damaged.model_copy(update={"findings": (good, *damaged.findings)}), [result("sqlite.malformed")]
+    )
+
+    assert told.outcome is Outcome.SKIP
+
+
+def test_what_a_check_found_by_itself_stays() -> None:
+    own = result("references.file-missing")
+    mixed = result("jwt.database-damaged", "jwt.signature")
+
+    assert named_once(own, [result("sqlite.malformed")]) == own
+    assert named_once(mixed, [result("sqlite.malformed")]) == mixed
