@@ -1,7 +1,8 @@
 """Fixtures for tests written in Python: the service's box, and the ways to ask what was restored into it.
 
 A test in `specs/test_mealie.py` is about the service `mealie`; `@pytest.mark.service("mealie")` says it where
-the file's name does not. With several names the test is about the first and gets the boxes of all of them.
+the file's name does not. With several names the test is about the first and gets the boxes of all of them;
+with `if_there=True` it is skipped, with a warning in every report, on a site that lacks one of them.
 
     def test_the_owner_is_an_administrator(sqlite):
         users = sqlite("/var/lib/app/app.db")["users"]
@@ -96,10 +97,14 @@ def _opened(box: Box, path: str, stack: contextlib.ExitStack) -> Database:
 
     from sqlite_utils import Database
 
+    from backupcheck.boxes.database import safe_journal
+
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=box.work)))
     for suffix in PIECES:
         if suffix and box.tree.status(path + suffix) is None:
             continue
+        if suffix == "-journal":
+            safe_journal(box.tree, path + suffix)
         with box.tree.open(path + suffix) as origin:
             bounds.copy(origin, path + suffix, folder / ("copy" + suffix))
     address = (folder / "copy").as_uri() + "?mode=rw"
@@ -118,8 +123,10 @@ def postgres(service_drill: ServiceDrill) -> Iterator[Callable[[str], Connection
 
 
 def _connected(cluster: Cluster, stack: contextlib.ExitStack) -> Connection:
+    from backupcheck.postgresql.bounded import BoundedCursor
+
     connection = stack.enter_context(cluster.connect())
-    connection.execute(f"set statement_timeout = {int(bounds.SECONDS * 1000)}")
+    connection.cursor_factory = BoundedCursor
     return connection
 
 

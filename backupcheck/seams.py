@@ -51,7 +51,7 @@ class Box(ABC):
     machine that the box sees as `work_inside`, empty at first, for sockets and copies; both sides may write.
     `python` is the interpreter inside. `isolated` says whether there is no way out to any network. All
     commands run as an unprivileged user unless `root` is asked for, see no environment of this machine's, and
-    are gone with the box.
+    are gone with the box. `disk` is how many bytes it may write; no file of it grows larger.
     """
 
     service: str
@@ -62,6 +62,7 @@ class Box(ABC):
     work_inside: str
     python: str
     isolated: bool
+    disk: int
 
     @abstractmethod
     def run(

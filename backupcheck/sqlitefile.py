@@ -21,6 +21,7 @@ HEADER = 100
 COOKIE = slice(40, 44)
 LOG_MAGIC = (0x377F0682, 0x377F0683)
 LOG_HEADER = 32
+JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 FRAME_HEADER = 24
 PIECE = 2**20
 LOOKS = (
@@ -138,14 +139,27 @@ def _shape(file: BinaryIO, size: int, length: int, known: bool) -> Shape:
         return Shape.TRUNCATED
     if size == length:
         return Shape.WHOLE
-    try:
-        file.seek(length, os.SEEK_DATA)  # past what is only a hole, however large it claims to be
-    except OSError:
-        return Shape.RESERVED
-    while piece := file.read(PIECE):
+    at = length
+    while at < size:
+        try:
+            at = file.seek(at, os.SEEK_DATA)  # past what is only a hole, however large it claims to be
+        except OSError:
+            break
+        piece = file.read(PIECE)
         if piece.strip(b"\0"):
             return Shape.TRAILING
+        at += max(len(piece), 1)
     return Shape.RESERVED
+
+
+def names_another(journal: BinaryIO) -> bool:
+    """Whether a rollback journal ends with the name of a super-journal, which SQLite deletes afterwards.
+
+    It may name any file (`readSuperJournal` and `pager_delsuper` in SQLite's pager.c).
+    """
+    journal.seek(max(0, os.fstat(journal.fileno()).st_size - len(JOURNAL_MAGIC)))
+    end = journal.read(len(JOURNAL_MAGIC))
+    return end == JOURNAL_MAGIC and journal.tell() > 2 * len(JOURNAL_MAGIC)
 
 
 def read_log(file: BinaryIO, cookie: int) -> Log:
@@ -174,7 +188,7 @@ def read_log(file: BinaryIO, cookie: int) -> Log:
             state = LogState.PARTIAL
             break
         sums = _summed(frame, magic, sums)
-        if sums != _stated(frame):
+        if sums != _stated(frame) or _page(frame) == 0:
             unfinished = LogState.PARTIAL if _commits(frame) else LogState.CLEAN
             state = LogState.CORRUPT if _lost(frame, mine, magic) else unfinished
             break
@@ -192,7 +206,9 @@ def _lost(bad: bytes, later: Iterator[bytes], magic: int) -> bool:
     """Whether a commit follows from a frame whose own checksum is wrong: a sum goes on from the last one."""
     before = bad
     for frame in later:
-        if len(frame) < len(before) or _summed(frame, magic, _stated(before)) != _stated(frame):
+        if len(frame) < len(before) or _page(frame) == 0:  # a hole's zeros would follow from each other for ever
+            return False
+        if _summed(frame, magic, _stated(before)) != _stated(frame):
             return False
         if _commits(frame):
             return True

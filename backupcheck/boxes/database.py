@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backupcheck import bounds
-from backupcheck.errors import ScratchError
+from backupcheck.errors import ScratchError, UnsafePath
 from backupcheck.seams import Box
+from backupcheck.sqlitefile import names_another
 from backupcheck.tree import Tree
 
 LOGS = ("-wal", "-journal")
@@ -36,11 +37,23 @@ def openable(box: Box, path: str) -> Iterator[tuple[str, bool]]:
     folder.mkdir()
     folder.chmod(0o777)
     try:
+        if "-journal" in logs and not box.isolated:
+            safe_journal(box.tree, real + "-journal")
         for end in ("", *logs):
             _copy(box.tree, real + end, folder / f"db{end}")
         yield f"{box.work_inside}/{folder.name}/db", True
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def safe_journal(tree: Tree, path: str) -> None:
+    """That a journal may be recovered where it could reach files of this machine.
+
+    Raises `UnsafePath` for one that names another file: SQLite would delete that.
+    """
+    with tree.open(path) as journal:
+        if names_another(journal):
+            raise UnsafePath(f"{path} names another file, which SQLite would delete")
 
 
 def _has_content(tree: Tree, path: str) -> bool:

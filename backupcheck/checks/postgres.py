@@ -26,6 +26,8 @@ COULD_NOT_LOAD = {
     "scratch-failed": "the server in the box broke down",
     "timed-out": "loading did not end in time",
 }
+TOO_LARGE = ("File too large", "SIGXFSZ", "status 153", "No space left")
+"""What is said where a limit of the box ended an unpacker (setrlimit(2), RLIMIT_FSIZE)."""
 
 
 class PostgresFacts(Facts):
@@ -155,6 +157,9 @@ class Postgres(Check[PostgresFacts]):
         if "unsupported version" in said:
             message = "the archive is newer than the pg_restore that the box has"
             yield self._finding("version-skew", Outcome.ERROR, message, actual=said)
+        elif any(word in said for word in TOO_LARGE):
+            message = "unpacked, the dump is larger than the box may write (`box: {disk: ...}`)"
+            yield self._finding("scratch-failed", Outcome.ERROR, message, actual=said)
         elif any(
             word in said.lower() for word in ("unexpected end", "end of file", "could not read", "premature")
         ):

@@ -265,7 +265,10 @@ def _make_role(keeper: psycopg.Connection, role: str, *, reads_all: bool) -> Non
     ):
         return
     name = sql.Identifier(role)
-    keeper.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    try:
+        keeper.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    except psycopg.Error:  # the server has no such names, or has it already: what it means, loading will say
+        return
     keeper.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(LOADER)))
     keeper.execute(sql.SQL("GRANT ALL ON DATABASE {} TO {}").format(sql.Identifier(DATABASE), name))
     keeper.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(name))

@@ -31,7 +31,7 @@ TOKEN = re.compile(
     | (?P<escaped>[eE](?<![\w$\x80-\xff].)'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+(?P<escaped_end>')?)
     | (?P<text>'[^']*+(?:''[^']*+)*+(?P<text_end>')?)
     | (?P<name>"[^"]*+(?:""[^"]*+)*+(?P<name_end>")?)
-    | (?P<copy>C(?<![^\n].)OPY\ (?:"[^"]*+"|[^"'\\;\n])*\ FROM\ stdin;\r?\n)
+    | (?P<copy>C(?<![^\n].)OPY(?=\ )(?:"[^"]*+"|[^"'\\;\n\ ]++|\ (?!FROM\ stdin;))*+\ FROM\ stdin;\r?\n)
     | (?P<dollar>\$(?<![\w$\x80-\xff].)(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)
     | (?P<meta>\\[^\n]*)
     """,
@@ -44,8 +44,8 @@ ROWS = re.compile(rb"(?:[^\\]++|\\[bfnrtvN\\])*+")
 """What pg_dump writes between COPY and its end; whatever else follows a backslash could be a command."""
 ALLOWED = re.compile(rb"\\(?:restrict|unrestrict) [A-Za-z0-9]+\s*")
 CONNECT = re.compile(rb'\\connect (?:-reuse-previous=on )?"?([\w-]+)"?\s*')
-BEHIND = re.compile(rb"(?:\s|--[ \t]*\n|--[ \t]*\Z|\\unrestrict [A-Za-z0-9]+)*")
-NAME = rb'("(?:[^"\n]|"")+"|[\w$]+)'
+BEHIND = re.compile(rb"(?:\s++|--[ \t]*+\n|--[ \t]*+\Z|\\unrestrict [A-Za-z0-9]++)*+")
+NAME = rb'("(?:[^"\n]++|"")++"|[\w$]+)'
 ROLES = (
     re.compile(rb"OWNER TO " + NAME),
     re.compile(rb"FOR ROLE " + NAME),
@@ -169,13 +169,13 @@ class _Reader:
             ends_with=behind,
             cut=self.cut,
             nul=None if nul < 0 else nul,
-            hostile=tuple(self.hostile[:MOST_NAMES]),
+            hostile=tuple(self.hostile),
             major=max((int(version) for version in VERSION.findall(start)), default=None),
             roles=tuple(self.roles)[:MOST_NAMES],
             extensions=tuple(self.extensions)[:MOST_NAMES],
             body=self.body,
             end=self.trailers[0] if behind is not None else len(self.data),
-            restricts=tuple(self.restricts[:MOST_NAMES]),
+            restricts=tuple(self.restricts),
         )
 
     def _take(self, token: re.Match[bytes]) -> int:
@@ -239,13 +239,15 @@ class _Reader:
                 self.body = token.end()
                 return
         if ALLOWED.fullmatch(token.group()):
-            self.restricts.append(token.span())
+            if len(self.restricts) < MOST_NAMES:
+                self.restricts.append(token.span())
         else:
             self._note_hostile(token.start())
 
     def _note_hostile(self, at: int) -> None:
-        line = self.data[at : at + SHOWN].split(b"\n")[0].decode("utf-8", "backslashreplace")
-        self.hostile.append(f"line {self._line(at)}: {line}")
+        if len(self.hostile) < MOST_NAMES:  # the number of a line costs a walk
+            line = self.data[at : at + SHOWN].split(b"\n")[0].decode("utf-8", "backslashreplace")
+            self.hostile.append(f"line {self._line(at)}: {line}")
 
     def _note_names(self, start: int, end: int) -> None:
         """Collect the roles, extensions and databases that a stretch of SQL names."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from backupcheck.errors import ToolFailed, ToolMissing, ToolTimedOut
+from backupcheck.errors import ScratchError, ToolFailed, ToolMissing, ToolTimedOut
 from backupcheck.postgresql.cluster import LOADER, Cluster, Server
 from backupcheck.postgresql.dump import Dump
+from backupcheck.proc import Started
 from backupcheck.result import LONGEST_TEXT
 from backupcheck.seams import Box
 
@@ -88,16 +91,48 @@ def to_the_end(
     *,
     stdout: int | IO[bytes] = -3,
     env: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a program that reads an open file from where that stands. Raises as `Box.run`."""
+    """Run a program that reads an open file from where that stands. Raises as `Box.run`.
+
+    Each second `watch` looks whether it may go on.
+    """
     name = words[0].rpartition("/")[2]
     with box.started(words, stdin=stdin, stdout=stdout, env=env) as process:
-        code, said = process.wait(timeout), process.stderr_text()
+        code, said = _waited(process, name, timeout, watch), process.stderr_text()
     if code == 127 and "failed to execute" in said:
         raise ToolMissing(f"{name} is not in the box", argv=words, stderr=said)
     if code != 0:
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
         raise ToolFailed(f"{name} ended with status {code}: {last[0]}", code=code, argv=words, stderr=said)
+
+
+def _waited(process: Started, name: str, timeout: float, watch: Callable[[], None]) -> int:
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        if process.popen.ended(min(1.0, left)):
+            return process.wait(0)
+        watch()
+    raise ToolTimedOut(
+        f"{name} did not end within {timeout:g} s",
+        argv=process.command.masked_argv,
+        stderr=process.stderr_text(),
+    )
+
+
+def _require_room(cluster: Cluster) -> None:
+    """That the database has not outgrown the box: PostgreSQL's files are small, and there may be any number.
+
+    Raises `ScratchError`.
+    """
+    size = 0
+    for folder, _, names in os.walk(cluster.folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # a file that was just removed
+                size += os.lstat(f"{folder}/{name}").st_blocks * 512
+    if size > cluster.box.disk:
+        most = cluster.box.disk
+        raise ScratchError(f"it makes a database larger than the {most} bytes that the box may write")
 
 
 def load(cluster: Cluster, file: IO[bytes], dump: Dump, timeout: float) -> Loaded:
@@ -115,7 +150,10 @@ def load(cluster: Cluster, file: IO[bytes], dump: Dump, timeout: float) -> Loade
     )
     with _for_psql(cluster, file, dump) as script:
         try:
-            to_the_end(cluster.box, words, script, timeout, env=cluster.environment(LOADER))
+            room = functools.partial(_require_room, cluster)
+            to_the_end(cluster.box, words, script, timeout, env=cluster.environment(LOADER), watch=room)
+        except ScratchError as error:
+            return Loaded(state="scratch-failed", server=server, message=error.message)
         except ToolTimedOut as error:
             return Loaded(state="timed-out", server=server, message=error.message)
         except ToolFailed as error:

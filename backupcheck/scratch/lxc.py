@@ -38,6 +38,7 @@ NOBODY = "nobody"
 FIND_PATTERN = 'for f in $1; do test -x "$f" && echo "$f"; done | sort -V | tail -n 1'
 FIND_NAME = 'command -v "$1"'
 LONGEST_LIFE = 86_400.0
+LIMITER = "prlimit"
 
 
 class Lxc(Engine):
@@ -139,6 +140,7 @@ class LxcBox(Box):
         self.python = "/usr/bin/python3"
         self.isolated = True
         self._container = container
+        self.disk = request.disk
 
     def run(
         self,
@@ -151,14 +153,17 @@ class LxcBox(Box):
         accept: frozenset[int] = frozenset({0}),
         stdout: IO[bytes] | None = None,
     ) -> Completed:
-        inside = _inside(argv, timeout, env, root=root)
+        inside = self._inside(argv, timeout, env, root=root)
         inside = dataclasses.replace(inside, stdin=stdin, accept=accept, stdout=stdout)
         try:
             return dataclasses.replace(self._container.run(inside), argv=argv)
         except ToolFailed as error:
             if f"failed to execute {argv[0]}: No such file" in error.stderr:
                 raise ToolMissing(f"{Path(argv[0]).name} is not in the box", argv=argv) from None
-            raise
+            message = argv[0] + error.message.removeprefix(LIMITER)
+            raise ToolFailed(
+                message, code=error.code, argv=argv, stdout=error.stdout, stderr=error.stderr
+            ) from None
         except ScratchError as error:
             if self.find_program(argv[0]) is None:
                 raise ToolMissing(f"{Path(argv[0]).name} is not in the box", argv=argv) from error
@@ -174,7 +179,7 @@ class LxcBox(Box):
         stdin: int | IO[bytes] = proc.DEVNULL,
         stdout: int | IO[bytes] = proc.DEVNULL,
     ) -> Iterator[Started]:
-        inside = _inside(argv, LONGEST_LIFE, env, root=root)
+        inside = self._inside(argv, LONGEST_LIFE, env, root=root)
         with self._container.started(inside, stdin=stdin, stdout=stdout) as process:
             yield process
 
@@ -189,7 +194,10 @@ class LxcBox(Box):
                 return found
         return None
 
-
-def _inside(argv: tuple[str, ...], timeout: float, env: Mapping[str, str] | None, *, root: bool) -> Inside:
-    own = {"HOME": WORK, "TMPDIR": "/tmp"}
-    return Inside(argv, timeout=timeout, env={**own, **(env or {})}, user="root" if root else NOBODY)
+    def _inside(
+        self, argv: tuple[str, ...], timeout: float, env: Mapping[str, str] | None, *, root: bool
+    ) -> Inside:
+        """The command, and how large a file it may write: the folder `work` is of no size of its own."""
+        own = {"HOME": WORK, "TMPDIR": "/tmp"}
+        limited = (LIMITER, f"--fsize={self.disk}", "--core=0", "--", *argv)
+        return Inside(limited, timeout=timeout, env={**own, **(env or {})}, user="root" if root else NOBODY)

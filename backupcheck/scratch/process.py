@@ -104,6 +104,7 @@ class ProcessBox(Box):
         self.service = request.service
         self.engine = "process"
         self.image = request.image
+        self.disk = request.disk
         self.tree = request.tree
         self.isolated = _no_bubblewrap() is None
         self.work = view.folder / "work"

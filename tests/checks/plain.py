@@ -32,6 +32,7 @@ class PlainBox(Box):
         self.work_inside = str(root.parent)
         self.python = "/usr/bin/python3"
         self.isolated = True
+        self.disk = 2**30
 
     def run(
         self,

@@ -38,7 +38,7 @@ NAMES = (
     "x" * 255,
 )
 ENDLESS = "with recursive x (n) as (select 1 union all select n + 1 from x) select n from x"
-SLOW = "length(hex(zeroblob(100000000 + id)))"
+SLOW = "length(hex(zeroblob(1000000 + id)))"
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
 )
@@ -53,10 +53,9 @@ SET statement_timeout = 0;
 SET lock_timeout = 0;
 CREATE TABLE public.t (id integer);
 {}
---
--- PostgreSQL database dump complete
---
 """
+DUMP_END = "--\n-- PostgreSQL database dump complete\n--\n"
+DUMP += DUMP_END
 Red = set[tuple[str, str]]
 Asked = tuple[dict[str, JsonValue], Red]
 """A check, and what is red in its answer."""
@@ -252,7 +251,7 @@ def _tables(data: Path, outside: Outside) -> None:
     _database(
         data / "slow.db",
         "create table note (id integer)",
-        f"insert into note {ENDLESS} limit 1000",
+        f"insert into note {ENDLESS} limit 200000",
         "pragma writable_schema = on",
         "update sqlite_master set sql = 'create table note"
         f" (id integer, slow integer generated always as ({SLOW}) virtual, check ({SLOW} > 0))'",
@@ -295,6 +294,8 @@ def _asked_of_tables(outside: Outside) -> dict[str, Asked]:
     }
 
 
+ZEROS = bytes(2**24)
+TOO_LARGE = errors("postgres.scratch-failed")
 DUMPS: dict[str, tuple[str, Red]] = {
     "timeouts": ("SET statement_timeout = 0;\nSELECT pg_sleep(100000);", errors("postgres.timed-out")),
     # what a server says to it differs by version
@@ -319,6 +320,21 @@ DUMPS: dict[str, tuple[str, Red]] = {
         "\\restrict abc\n\\unrestrict abc\n\\! touch {touched}\n",
         fails("postgres.hostile-command"),
     ),
+    "notices": (
+        "DO $$ BEGIN LOOP RAISE NOTICE '%', repeat('x', 10000); END LOOP; END $$;",
+        fails("postgres.load-failed"),
+    ),
+    "roles": (
+        "".join(
+            f"ALTER TABLE public.t OWNER TO {name};\n"
+            for name in (
+                *("none", "public", "backupcheck_reader", "session_user", "pg_execute_server_program"),
+                *(f'"{"x" * 63}{end}"' for end in "ab"),
+                *('"x""; ALTER ROLE backupcheck_loader SUPERUSER; --"', '"$(touch {touched})"'),
+            )
+        ),
+        fails("postgres.load-failed"),
+    ),
     "trigger": (
         "CREATE FUNCTION public.w() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " PERFORM set_config('statement_timeout', '0', false); PERFORM pg_sleep(100000); RETURN new; END $$;\n"
@@ -330,23 +346,42 @@ DUMPS: dict[str, tuple[str, Red]] = {
 
 
 def _dumps(data: Path, outside: Outside) -> None:
-    """H7, H10 to H14"""
+    """H10 to H14"""
     for name, (statements, _) in DUMPS.items():
         text = statements.replace("{touched}", str(outside.touched))
         (data / f"{name}.sql").write_text(DUMP.format(text.replace("{canary}", str(outside.folder / "note.md"))))
-    zeros = bytes(2**24)
-    (data / "gzip.sql").write_bytes(gzip.compress(zeros) * 64)
-    (data / "twice.sql").write_bytes(gzip.compress(gzip.compress(zeros) * 64))
-    (data / "xz.sql").write_bytes(lzma.compress(zeros) * 64)
+    (data / "xz.sql").write_bytes(lzma.compress(ZEROS) * 20)
 
 
 def _asked_of_dumps(outside: Outside) -> dict[str, Asked]:
-    bombs = dict.fromkeys(("gzip", "twice", "xz"), fails("postgres.dump-damaged"))
-    asked = {**{name: red for name, (_, red) in DUMPS.items()}, **bombs}
+    """What never ends is given little time, whatever the machine does meanwhile."""
+    asked = {**{name: red for name, (_, red) in DUMPS.items()}, "xz": TOO_LARGE}
     return {
-        name: ({"postgres": {"dump": f"/srv/data/{name}.sql", "timeout": 8, "owner": None}}, red)
+        name: (_asked_of_dump(name, timeout=1 if red == errors("postgres.timed-out") else 120), red)
         for name, red in asked.items()
     }
+
+
+def _asked_of_dump(name: str, **fields: JsonValue) -> dict[str, JsonValue]:
+    return {"postgres": {"dump": f"/srv/data/{name}.sql", "owner": None, **fields}}
+
+
+MANY_TABLES = """
+DO $$ BEGIN FOR i IN 1..1000000 LOOP
+    EXECUTE format('CREATE TABLE public.t%s AS SELECT repeat(''x'', 1000) FROM generate_series(1, 5000)', i);
+END LOOP; END $$;
+"""
+
+
+def _bombs(data: Path, outside: Outside) -> None:
+    """H7: more than the box may write, in one file or in many."""
+    (data / "many.sql").write_text(DUMP.format(MANY_TABLES))
+    (data / "gzip.sql").write_bytes(gzip.compress(ZEROS) * 20)
+    (data / "twice.sql").write_bytes(gzip.compress(gzip.compress(ZEROS) * 20))
+
+
+def _asked_of_bombs(outside: Outside) -> dict[str, Asked]:
+    return {name: (_asked_of_dump(name), TOO_LARGE) for name in ("gzip", "twice", "many")}
 
 
 def _couch(data: Path, outside: Outside) -> None:
@@ -439,9 +474,10 @@ CASES: dict[str, Case] = {
     "settings": Case(_settings, _asked_of_settings),
     "tables": Case(_tables, _asked_of_tables),
     "dumps": Case(_dumps, _asked_of_dumps),
+    "bombs": Case(_bombs, _asked_of_bombs),
     "couch": Case(_couch, _asked_of_couch),
     "certificates": Case(_certificates, _asked_of_certificates),
     "deep": Case(_deep, _asked_of_deep),
 }
-IN_A_CONTAINER = ("names", "links", "special")
+IN_A_CONTAINER = ("names", "links", "special", "bombs")
 """What is drilled once more where the box has a root of its own."""

@@ -12,24 +12,29 @@ import os
 import re
 import shutil
 import sqlite3
+import struct
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from psycopg.errors import QueryCanceled
 
-from backupcheck import bounds, fixtures
+from backupcheck import bounds, fixtures, proc, sqlitefile
 from backupcheck.checks.sqlite import Sqlite
-from backupcheck.errors import ScratchError, ToolTimedOut
+from backupcheck.errors import ScratchError, ToolTimedOut, UnsafePath
 from backupcheck.fixtures import RestoredCouchdb
+from backupcheck.postgresql.cluster import LOADER, cluster, servers
+from backupcheck.proc import Command
 from backupcheck.scratch.lxc import Lxc
 from backupcheck.scratch.process import Process
 from backupcheck.seams import Box, BoxRequest, Engine
 from backupcheck.tree import Tree
 from tests.boxes import open_box
 from tests.checks.plain import bad, findings, spec
-from tests.faults.hostile import CASES, ENDLESS, IN_A_CONTAINER, Outside
+from tests.faults.hostile import CASES, DUMP, DUMP_END, ENDLESS, IN_A_CONTAINER, Outside
 from tests.faults.livesync import healthy
 from tests.lab.lab import REPOSITORY_ROOT
 from tests.mounts import mounted
@@ -58,6 +63,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "test_tree.py::test_a_link_in_the_middle_of_a_path_does_not_lead_out",
         "test_tree.py::test_a_folder_that_is_replaced_by_a_link_while_it_is_walked_does_not_lead_out",
         "scratch/contract.py::test_a_declared_path_that_leads_through_a_symlink_is_refused",
+        "couchfile/test_hostile.py::test_a_linked_folder_is_not_followed",
+        "checks/test_service.py::test_a_hostile_link_in_a_copy_leads_nothing_out",
     ),
     "H6 devices, FIFOs, setuid": (
         HERE,
@@ -66,7 +73,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
     ),
     "H7 bombs": (
         HERE,
+        "faults/test_hostile.py::test_a_container_gives_no_more_away",
         "faults/test_hostile.py::test_a_database_that_claims_four_tebibytes_is_not_waited_for",
+        "faults/test_hostile.py::test_zeros_that_never_end_are_not_walked_through",
+        "faults/test_hostile.py::test_a_dump_that_multiplies_costs_neither_time_nor_memory",
         "faults/test_hostile.py::test_what_does_not_fit_into_the_scratch_is_not_begun",
         "faults/test_vault.py::test_each_way_to_be_unusable_is_named_and_nothing_else",
         "remote/test_hostile.py::test_a_hole_larger_than_the_quota_is_refused_before_it_comes",
@@ -78,6 +88,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "H9 code in a SQLite schema": (
         HERE,
         "faults/test_hostile.py::test_a_view_that_never_ends_is_given_up_in_a_test_in_python",
+        "faults/test_hostile.py::test_a_journal_that_names_a_file_of_this_machine_deletes_nothing",
         "checks/test_sqlite.py::test_what_never_ends_is_ended_and_is_no_verdict",
     ),
     "H10 COPY and PROGRAM": (HERE, OUTSIDE, "checks/test_postgres.py::test_names_the_fault_and_only_that"),
@@ -95,6 +106,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "H14 code that runs at load": (
         HERE,
         "checks/test_postgres.py::test_code_in_a_dump_runs_as_nobody_in_particular",
+        "faults/test_hostile.py::test_a_view_that_resets_the_time_limit_gains_nothing_in_a_test_in_python",
     ),
     "H16 tags in YAML": (HERE, OUTSIDE, "test_yamlfile.py::test_tags_are_refused"),
     "H17 traps and aliases in YAML": (
@@ -240,6 +252,19 @@ def test_nothing_is_left_of_the_night(night: Report, site: SmallSite) -> None:
     assert left(site) == []
 
 
+@pytest.mark.usefixtures("night")
+def test_no_name_forges_anything_in_what_pytest_says(site: SmallSite) -> None:
+    junit = site.folder / "pytest.xml"
+    ran = site.pytest("-k", "names", f"--junit-xml={junit}")
+    suites = ElementTree.parse(junit).getroot()
+    told = "".join(element.text or "" for element in suites.iter("failure"))
+
+    assert ran.returncode == 1
+    assert all(letter.isprintable() or letter == "\n" for letter in ran.stdout + ran.stderr + told)
+    assert not re.search(r"^(ERROR forged|=HYPERLINK)", ran.stdout + told, re.MULTILINE)
+    assert all("onerror=alert(1)" in text and r"\x1b[31mred" in text for text in (ran.stdout, told))
+
+
 def test_no_name_forges_anything_in_a_report(night: Report) -> None:
     """HTML, JUnit, JSON and the terminal: each is parsed, and the names are in it as texts that can be printed."""
     html = (night.folder / "report.html").read_text("utf-8")
@@ -312,6 +337,107 @@ def test_a_database_that_claims_four_tebibytes_is_not_waited_for(tmp_path: Path,
             fixtures._opened(box, "/srv/data/notes.db", stack)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What should take no time may take a minute, on a machine with much to do."""
+    monkeypatch.setattr(bounds, "SECONDS", 60)
+
+
+def empty_log_header() -> bytes:
+    """Of a log whose salts are zeros, so that zeros are frames of it."""
+    start = struct.pack(">IIIIII", 0x377F0682, 3007000, 4096, 0, 0, 0)
+    return start + struct.pack(">II", *sqlitefile._checksum(start, 0x377F0682, (0, 0)))
+
+
+@pytest.mark.usefixtures("patient")
+def test_zeros_that_never_end_are_not_walked_through(tmp_path: Path) -> None:
+    """A hole behind a log's header, whose zeros have the right checksum, and one behind a page of zeros."""
+    log, database = tmp_path / "a-wal", tmp_path / "notes.db"
+    log.write_bytes(empty_log_header())
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table note (id integer)")
+    with database.open("ab") as file:
+        file.write(bytes(8192))
+    for path in (log, database):
+        os.truncate(path, 2**42)
+
+    with log.open("rb") as frames, database.open("rb") as pages:
+        walks = (
+            walk() for walk in (lambda: sqlitefile.read_log(frames, 0), lambda: sqlitefile.read_header(pages))
+        )
+        read, header = bounds.in_time(walks, "the walk")
+
+    assert isinstance(read, sqlitefile.Log)
+    assert isinstance(header, sqlitefile.Header)
+    assert (read.state, read.frames, header.shape) == ("clean", 0, "reserved")
+
+
+def hot_journal(folder: Path) -> Path:
+    """A database that was left in the middle of a change: its journal has the row as it was, 1."""
+    place = folder / "tree/srv/data/notes.db"
+    place.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(folder / "live.db", isolation_level=None)) as connection:
+        for statement in (
+            "create table note (id integer)",
+            "insert into note values (1)",
+            "pragma cache_size = 1",
+        ):
+            connection.execute(statement)
+        for statement in ("begin", "update note set id = 2", "create table more (x)"):
+            connection.execute(statement)
+        connection.executemany("insert into more values (zeroblob(?))", [(3000,)] * 200)
+        for end in ("", "-journal"):
+            shutil.copy(folder / f"live.db{end}", f"{place}{end}")
+    return place.with_name("notes.db-journal")
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["control", "attack"])
+def test_a_journal_that_names_a_file_of_this_machine_deletes_nothing(tmp_path: Path, named: bool) -> None:
+    """SQLite deletes the super-journal that a journal names, whatever that is."""
+    journal, victim = hot_journal(tmp_path), tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o666)
+    name = os.fsencode(victim)
+    if named:
+        ends = struct.pack(">II", len(name), sum(name)) + journal.read_bytes()[:8]
+        with journal.open("ab") as file:
+            file.write(struct.pack(">I", 2**20) + name + ends)
+    check = spec(Sqlite, path="/srv/data/notes.db", queries=[{"sql": "select id from note", "equals": 1}])
+
+    with open_box(tmp_path, tmp_path / "tree") as box, contextlib.ExitStack() as stack:
+        # inside there is no such file, and then the change counts as made
+        assert (bad(findings(check, box)) == set()) is not named
+        if named:
+            with pytest.raises(UnsafePath, match="names another file"):
+                fixtures._opened(box, "/srv/data/notes.db", stack)
+        else:
+            assert [row["id"] for row in fixtures._opened(box, "/srv/data/notes.db", stack)["note"].rows] == [1]
+    assert victim.read_text() == "precious"
+
+
+MULTIPLYING = {
+    "commands": b"\\!\n" * 2**21,
+    "one line": b"COPY " + b"a" * 2**23 + b"\n",
+    "one name": b'ALTER TABLE a OWNER TO "' + b"a" * 2**23 + b'";\n',
+    "blank": DUMP_END.encode() + b"\n" * 2**23,
+}
+READ = (
+    "import sys; from backupcheck.postgresql.dump import read_dump; print(read_dump(open(sys.argv[1], 'rb')).size)"
+)
+
+
+@pytest.mark.parametrize("name", MULTIPLYING)
+def test_a_dump_that_multiplies_costs_neither_time_nor_memory(tmp_path: Path, name: str) -> None:
+    """It is read on this machine, not in a box: 8 MiB of it within 512 MiB and a minute."""
+    dump = tmp_path / "dump.sql"
+    dump.write_bytes(DUMP.format("{}").encode().replace(b"{}", MULTIPLYING[name]))
+    limits = ("prlimit", f"--as={2**29}", "--cpu=60", "--")
+
+    said = proc.run(Command((*limits, sys.executable, "-c", READ, str(dump)), timeout=300, cwd=REPOSITORY_ROOT))
+
+    assert int(said.text) == dump.stat().st_size
+
+
 def test_what_does_not_fit_into_the_scratch_is_not_begun(site: SmallSite, night: Report) -> None:
     with mounted(site.folder / "small"):
         other = site.specs / "small.site.yaml"
@@ -352,3 +478,23 @@ def test_a_view_that_never_ends_is_given_up_in_a_test_in_python(box: Box) -> Non
 def test_a_shard_that_never_ends_is_given_up_in_a_test_in_python(box: Box) -> None:
     with contextlib.ExitStack() as stack, pytest.raises(ToolTimedOut, match="reading vault did not end"):
         list(RestoredCouchdb(box, "/opt/couchdb/data", stack).documents("vault"))
+
+
+RESETS = """
+create function reset() returns text language sql as $$ select set_config('statement_timeout', '0', false) $$;
+create view lulls as select reset();
+"""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_view_that_resets_the_time_limit_gains_nothing_in_a_test_in_python(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    with open_box(tmp_path, tmp_path / "tree", image="postgres") as box, contextlib.ExitStack() as stack:
+        made = stack.enter_context(cluster(box, servers(box)[-1]))
+        with made.connect(LOADER) as loader:
+            loader.execute(RESETS)
+        connection = fixtures._connected(made, stack)
+
+        assert connection.execute("select * from lulls").fetchall() == [("0",)]
+        with pytest.raises(QueryCanceled):
+            connection.execute("select pg_sleep(30)")
