@@ -36,6 +36,7 @@ def judge_server(server: ServerFacts, contents: Contents, data: str, *, required
             outcome=Outcome.FAIL,
             subject=data,
             message=f"the server logged damage: {server.message}",
+            advice=ASK_SOURCE,
         )
 
 

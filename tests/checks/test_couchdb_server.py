@@ -14,12 +14,20 @@ import pytest
 from pydantic import JsonValue
 
 from backupcheck.checks.couchdb import Couchdb, CouchdbFacts
-from backupcheck.couchfile import Document, LeafRevision, iter_attachment, iter_documents, verify_directory
+from backupcheck.couchfile import (
+    Document,
+    LeafRevision,
+    iter_attachment,
+    iter_documents,
+    iter_file_documents,
+    verify_directory,
+)
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check
 from tests.boxes import open_box
 from tests.checks.couchdata import DATA, NOTES, VAULT, restored
 from tests.checks.plain import bad, failed, findings, outcome, spec
+from tests.couchfile.writer import Leaf, Written, write_couch
 
 STAND_IN = Path(__file__).parent.parent / "fakes" / "couchdb_server.py"
 Install = Callable[..., None]
@@ -133,6 +141,7 @@ def test_every_document_is_read_from_a_server_in_the_box(box: Box, install: Inst
 FAULTS = {
     "a shard is lost in silence": failed("couchdb.server-counts"),
     "a body cannot be read": failed("couchdb.server-read"),
+    "its changes lack deletions": failed("couchdb.server-read"),
     "another node": failed("couchdb.server-read"),
     "it logs damage": failed("couchdb.server-read"),
     "it does not start": {("couchdb.server-start", "error")},
@@ -175,6 +184,35 @@ def test_a_server_gets_a_configuration_of_its_own_and_does_not_replicate(box: Bo
     assert given["ini"]["chttpd"]["bind_address"] == "127.0.0.1"
     assert list(given["ini"]["admins"]) == ["backupcheck"]
     assert given["words"] == [f"{box.work_inside}/bin/couchdb"]
+
+
+def _of_node(data: Path, name: str) -> None:
+    """Write the shard map of a server with another name."""
+    maps = []
+    for one in iter_file_documents(data / "_dbs.couch", local=False):
+        if not one.deleted and "by_node" in one.body:
+            ranges: Any = next(iter(one.body["by_node"].values()))  # type: ignore[union-attr]
+            by_range: Any = {range_: [name] for range_ in ranges}
+            body = {**one.body, "by_node": {name: ranges}, "by_range": by_range, "changelog": []}
+            maps.append(Written(one.id.encode(), (Leaf(body),)))
+    write_couch(data / "_dbs.couch", maps)
+
+
+def test_a_server_starts_under_the_name_that_the_shard_map_has(box: Box, data: Path, install: Install) -> None:
+    install()
+    _of_node(data, "couchdb@vault.example.org")
+    findings(_check(), box)
+
+    assert "-name couchdb@vault.example.org\n" in _given(box)["args"]
+
+
+def test_no_server_is_started_under_a_name_that_says_more(box: Box, data: Path, install: Install) -> None:
+    install()
+    _of_node(data, "couchdb@vault -eval halt()")
+    found = findings(_check(), box)
+
+    assert bad(found) == {("couchdb.server-start", "error")}
+    assert not (box.work / "bin" / "given.json").exists()
 
 
 def test_a_server_gets_a_copy_and_leaves_the_restored_data_alone(box: Box, data: Path, install: Install) -> None:

@@ -131,6 +131,8 @@ def main() -> int:
         vault = ANSWERS["vault"]
         vault["rows"] = vault["rows"][:2044]
         vault["info"]["doc_count"] = 2044
+    if FAULT == "its changes lack deletions":
+        ANSWERS["vault"]["changes"] = [one for one in ANSWERS["vault"]["changes"] if not one.get("deleted")]
     Handler.admins = dict(ini["admins"])
     address = ini["chttpd"]["bind_address"], int(ini["chttpd"]["port"])
     http.server.ThreadingHTTPServer(address, Handler).serve_forever()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,14 @@ VERSION = "obsydian_livesync_version"
 PARAMETERS, MILESTONE = "_local/obsidian_livesync_sync_parameters", "_local/obsydian_livesync_milestone"
 ADMIN = f"[couchdb]\nuuid = {'5' * 32}\n\n[admins]\nadmin = -pbkdf2:sha256-{'ab' * 32},{'cd' * 16},600000\n"
 BINARY = bytes(range(256)) * 4
+MIXED = {
+    "# Day 3\n": "1u6l8hl1ijkptl",
+    "Mañana 日本語 𝄞\n": "1qk5hm88dhfz5",
+    "x": "13vu6j01oi14jc",
+}
+"""What octagonal-wheels 0.1.45 itself names these, by `fallbackMixedHashEach` in Node."""
+NOTHING = "%043f2f4f8b3080fd58abe6e9010000007588f85454b9dfee20f24e2fae61fb1dar997o3FvefQt6vYdQsk7+j2"
+"""What it makes of an empty eden, `{}`, in the older encryption."""
 Id = Callable[[str], str]
 
 
@@ -44,6 +53,12 @@ def legacy(data: str) -> str:
     """LiveSync's first one, which gives signed numbers."""
     number = xxhash.xxh32_intdigest(data.encode()) ^ _length(data)
     return base36(number - 2**32 if number >= 2**31 else number)
+
+
+def sha1(data: str) -> str:
+    """One that is slow."""
+    digest = hashlib.sha1(f"{data}-{_length(data)}".encode(), usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
 
 
 def another(data: str) -> str:
@@ -147,19 +162,26 @@ def healthy() -> LiveSync:
     picture = base64.b64encode(BINARY).decode()
     vault.entry("a.png", [vault.chunk(picture), vault.chunk(picture[:400])], len(BINARY) + 300, type="newnote")
     vault.entry("Empty.md", [], 0)
+    vault.entry("Of unknown size.md", [vault.chunk("what an integration wrote")], 0)
+    vault.entry("Text.md", [vault.chunk("no base64 ✅")], 13, type="newnote")
+    vault.entry("Unpadded.png", [vault.chunk("QUI")], 2, type="newnote")
     vault.entry("Packed.md", [vault.chunk("long " * 99, packed(b"long " * 99))], 495)
     vault.entry("p.png", [vault.chunk(picture, packed(BINARY, text=False))], len(BINARY), type="newnote")
     vault.entry("Eden.md", ["h:" + xxhash64("in eden")], 7, eden={"h:" + xxhash64("in eden"): {"data": "in eden"}})
     vault.note("i:.obsidian/app.json", "{}")
     vault.note("Torn.md", "mine")
     vault.note("Torn.md", "theirs")
-    vault.note("Torn.md", "gone", deleted=True)
+    vault.put("torn.md", {}, deleted=True)
+    vault.note("Half gone.md", "changed on one device")
+    vault.note("Half gone.md", "deleted on another", deleted=True)
     vault.entry("Soft deleted.md", ["h:collected"], 9, deleted=True)
     vault.put("deleted.md", {}, deleted=True)
     vault.put("h:deleted", {}, deleted=True)
     vault.chunk("an edit left this")
+    vault.put("h:1letterwascut", {"type": "leaf", "data": "a letter of two halves \ufffd"})
     vault.put("_design/chunks", {"views": {}})
     vault.put("syncinfo", {"type": "syncinfo", "data": "x"})
+    vault.users["guest"] = {"type": "user", "name": "guest", "roles": []}
     return vault
 
 
@@ -176,15 +198,56 @@ def encrypted() -> LiveSync:
     return vault
 
 
+def encrypted_before() -> LiveSync:
+    """With the older encryption, which needs no salt and seals an empty eden too; some chunks came before it."""
+    vault = _server(LiveSync())
+    for number in range(5):
+        name = vault.put(f"h:+{number}secret", {"type": "leaf", "data": f"%{number:064x}abcd", "e_": True})
+        nothing: JsonObject = {"h:++encrypted": {"data": NOTHING, "epoch": 999_999}}
+        vault.entry(f"%{number:064x}efgh", [name], 1234, id=f"f:{number}", eden=nothing)
+    packed_last = vault.put("h:+packed", {"type": "leaf", "data": packed(b"[sealed]"), "e_": True})
+    plain = vault.put("h:+plain", {"type": "leaf", "data": "sent before it was encrypted"})
+    vault.entry("Both.md", [packed_last, plain], 99)
+    vault.entry("Plain eden.md", ["h:+in-eden"], 5, eden={"h:+in-eden": {"data": "plain", "epoch": 1}})
+    filled: JsonObject = {"h:++encrypted": {"data": NOTHING * 2, "epoch": 999_999}}
+    vault.entry("Sealed eden.md", ["h:+in-sealed-eden"], 20, eden=filled)
+    return vault
+
+
 def old() -> LiveSync:
     """A vault of the first versions, which kept no parameters and named its chunks otherwise."""
     vault = _server(LiveSync(algorithm=legacy))
     for number in range(30):
         vault.note(f"{number}.md", f"# Day {number}\n")
     vault.put("first.md", {"type": "notes", "data": "it is its own content", "size": 21})
+    without_path: JsonObject = {"type": "plain", "children": [vault.chunk("its id")], "size": 6}
+    vault.put("Its id is its path.md", without_path)
+    vault.entry("Coded.png", [vault.chunk("%aÀÁ"), vault.chunk("bc")], 5, type="newnote")
     name = vault.put("h:+old", {"type": "leaf", "data": "%0123456789", "e_": True})
     vault.entry("Old cipher.md", [name], 4)
     vault.users["ben"] = {"type": "user", "name": "ben", "roles": [], "password_sha": "cc", "salt": "dd"}
+    return vault
+
+
+def hashed_by_sha1() -> LiveSync:
+    """A vault whose owner chose SHA-1."""
+    vault = _server(LiveSync(algorithm=sha1))
+    vault.note("A.md", "one", "two")
+    return vault
+
+
+def hashed_in_javascript() -> LiveSync:
+    """A vault whose owner chose the algorithm that needs nothing but JavaScript."""
+    vault = _server(LiveSync(algorithm=MIXED.__getitem__))
+    vault.note("A.md", *MIXED)
+    return vault
+
+
+def changed_algorithm() -> LiveSync:
+    """A vault that was begun with one algorithm and goes on with another."""
+    vault = hashed_in_javascript()
+    vault.algorithm = xxhash64
+    vault.note("B.md", "one", "two")
     return vault
 
 
