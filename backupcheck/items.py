@@ -15,6 +15,10 @@ DRILLED = "service_drill"
 """The fixture that all of ours stand on: a test that uses it is about a service."""
 
 
+ABSENT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
+"""The services that a test would be about too, if its site had them."""
+
+
 class ServiceItem(pytest.Item):
     """An item of a spec; `service` is whose."""
 
@@ -32,7 +36,8 @@ def services_of(item: pytest.Item) -> tuple[str, ...]:
         return (item.service,)
     marker = item.get_closest_marker("service")
     if marker and marker.args:
-        return tuple(dict.fromkeys(map(str, marker.args)))
+        absent = item.stash.get(ABSENT, ())
+        return tuple(dict.fromkeys(name for name in map(str, marker.args) if name not in absent))
     if DRILLED not in getattr(item, "fixturenames", ()):
         return ()
     return (service_of_module(item.path),)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import SUITE, ServiceItem, services_of
+from backupcheck.items import ABSENT, SUITE, ServiceItem, services_of
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -31,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "service(name, *more): which service's box, or whose boxes, the test is given"
+        "markers",
+        "service(name, *more, if_there=False): which service's box, or whose boxes, the test is given; "
+        "with if_there, the test is skipped with a warning on a site that lacks one of them",
     )
 
 
@@ -169,10 +171,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         last = max((order.get(service, len(order)) for service in services_of(item)), default=len(order))
         return last, not isinstance(item, CheckItem)
 
+    _set_aside(items, config.stash[SUITE])
     if left_out := [item for item in items if not _is_drilled(item, config.stash[SUITE])]:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     items.sort(key=place)
+
+
+def _set_aside(items: list[pytest.Item], suite: Suite) -> None:
+    """Skip what is only asked `if_there`, where the site has no such service; the reports say so."""
+    from backupcheck.spec import load_specs
+
+    marked = [(item, marker) for item in items if (marker := item.get_closest_marker("service"))]
+    wanted = [(item, marker.args) for item, marker in marked if marker.kwargs.get("if_there")]
+    known = {spec.service for spec in load_specs(suite.site.specs)} if wanted else set()
+    for item, services in wanted:
+        if absent := tuple(str(service) for service in services if str(service) not in known):
+            item.stash[ABSENT] = absent
+            item.add_marker(pytest.mark.skip(reason=f"this site has no service {', '.join(absent)}"))
 
 
 def _is_drilled(item: pytest.Item, suite: Suite) -> bool:
@@ -180,6 +196,8 @@ def _is_drilled(item: pytest.Item, suite: Suite) -> bool:
     from backupcheck.spec import load_specs
 
     services = set(services_of(item))
+    if ABSENT in item.stash:
+        return bool(services) and services <= {spec.service for spec in suite.specs}
     if len(services) < 2 or services <= {spec.service for spec in suite.specs}:
         return True
     return not services <= {spec.service for spec in load_specs(suite.site.specs)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from backupcheck.errors import BackupcheckError
-from backupcheck.items import service_of, service_of_module
+from backupcheck.items import ABSENT, service_of, service_of_module
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.suite import Suite
 from backupcheck.waivers import WAIVERS
@@ -83,6 +83,9 @@ def record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report:
 
 
 def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
+    if absent := item.stash.get(ABSENT, ()):
+        message = f"not asked, because this site has no service {', '.join(absent)}"
+        return Finding(id="test.service-absent", outcome=Outcome.WARN, subject=item.name, message=message)
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, BackupcheckError) and report.when == "setup":
         # the box could not be opened: the service's own results say why

@@ -57,7 +57,7 @@ def opened(content: bytes, passphrase: bytes | None) -> Opened | Locked | Unread
         found = _private_jwk(jwk)
         return found if isinstance(found, Unreadable) else Opened(found, encrypted=False)
     if content.strip() and not BEGIN.search(content):
-        return _der(content)
+        return _der(content, passphrase)
     plain = pem.private_key(content)
     if not isinstance(plain, Unreadable):
         return Opened(plain, encrypted=False)
@@ -67,7 +67,9 @@ def opened(content: bytes, passphrase: bytes | None) -> Opened | Locked | Unread
 
 
 def _unlocked(content: bytes, passphrase: bytes) -> Opened | Locked | Unreadable:
-    load = serialization.load_ssh_private_key if OPENSSH in content else serialization.load_pem_private_key
+    load = serialization.load_pem_private_key if BEGIN.search(content) else serialization.load_der_private_key
+    if OPENSSH in content:
+        load = serialization.load_ssh_private_key
     try:
         return Opened(load(content, password=passphrase), encrypted=True)
     except UnsupportedAlgorithm:
@@ -76,9 +78,11 @@ def _unlocked(content: bytes, passphrase: bytes) -> Opened | Locked | Unreadable
         return Locked("wrong-passphrase")
 
 
-def _der(content: bytes) -> Opened | Unreadable:
+def _der(content: bytes, passphrase: bytes | None) -> Opened | Locked | Unreadable:
     try:
         return Opened(serialization.load_der_private_key(content, None), encrypted=False)
+    except TypeError:
+        return Locked("encrypted") if passphrase is None else _unlocked(content, passphrase)
     except REFUSALS:
         return Unreadable("holds no private key: neither PEM, DER, OpenSSH's form nor a JWK")
 
@@ -160,12 +164,23 @@ def _public_jwks(jwk: dict[str, object]) -> list[PublicKeyTypes] | Unreadable:
     keys = jwk.get("keys", [jwk])
     if not isinstance(keys, list) or not keys or len(keys) > MOST_KEYS:
         return Unreadable("is no set of JWKs")
+    # a set may hold keys that a reader does not understand, and is read without them (RFC 7517, section 5)
+    known = [key for key in keys if "keys" not in jwk or _is_understood(key)]
+    if not known:
+        return Unreadable("is a set of JWKs without a public key that is understood here")
     try:
-        return [_jwk_public(key) for key in keys]
+        return [_jwk_public(key) for key in known]
     except KeyError:
         return Unreadable("is no JWK, or lacks a part of it")
     except (*REFUSALS, AttributeError, OverflowError):
         return Unreadable("is a JWK whose numbers make no key: its content is damaged")
+
+
+def _is_understood(jwk: object) -> bool:
+    """Whether a JWK is of a type that is read here; one that names no type is damaged, not strange."""
+    if not isinstance(jwk, dict) or "kty" not in jwk:
+        return True
+    return jwk.get("crv", "") in _CURVES_OF.get(str(jwk["kty"]), ())
 
 
 def _jwk_public(jwk: dict[str, object]) -> PublicKeyTypes:
@@ -191,6 +206,10 @@ _OKP: dict[str, tuple[Callable[[bytes], PrivateKeyTypes], Callable[[bytes], Publ
     ),
     "Ed448": (ed448.Ed448PrivateKey.from_private_bytes, ed448.Ed448PublicKey.from_public_bytes),
 }
+
+
+_CURVES_OF: dict[str, tuple[str, ...]] = {"RSA": ("",), "EC": (*CURVES, ""), "OKP": (*_OKP, "")}
+"""What is read here of each type; a key that names no curve is damaged, not strange."""
 
 
 def _bytes(value: object) -> bytes:

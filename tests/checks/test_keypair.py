@@ -193,6 +193,12 @@ EC, ED = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.gene
 ED448 = ed448.Ed448PrivateKey.generate()
 EC_DER = EC.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 JWKS: dict[str, JsonValue] = {"keys": [ec_jwk(EC, secret=False), okp_jwk(ED, secret=False)]}
+STRANGE: list[JsonValue] = [
+    {"kty": "oct", "k": "AQAB"},
+    {"kty": "OKP", "crv": "X25519", "x": "AQAB"},
+    {"kty": "EC", "crv": "secp256k1", "x": "AQAB", "y": "AQAB"},
+]
+CHAIN = Issued(key=EC).certificate.public_bytes(Encoding.PEM)
 FORMS = {
     "PKCS#1": (private(rsa_key(), PrivateFormat.TraditionalOpenSSL), public(rsa_key(), PublicFormat.PKCS1)),
     "SEC 1": (private(EC, PrivateFormat.TraditionalOpenSSL), public(EC)),
@@ -204,6 +210,8 @@ FORMS = {
     "JWK EC": (text(ec_jwk(EC, secret=True)), text(ec_jwk(EC, secret=False))),
     "JWK OKP": (text(okp_jwk(ED, secret=True)), text(okp_jwk(ED, secret=False))),
     "JWK set": (private(ED), text(JWKS)),
+    "JWK set with keys of other kinds": (private(ED), text({"keys": [*STRANGE, okp_jwk(ED, secret=False)]})),
+    "certificate and key in one file": (CHAIN + private(EC), CHAIN + private(EC)),
     "Ed448": (private(ED448), public(ED448)),
     "its own copy": (private(EC), private(EC, PrivateFormat.TraditionalOpenSSL)),
 }
@@ -234,6 +242,27 @@ def test_a_passphrase_of_the_backup_opens_the_key(root: Path) -> None:
     assert wrong == failed("keypair.encrypted")
     assert bad(found(root, **asked)) == failed("keypair.encrypted")
     assert f"{PHRASE} is not in the restored data" in {one.actual for one in found(root, **asked)}
+
+
+def test_a_passphrase_opens_a_key_in_der_too(root: Path) -> None:
+    put(root, KEY, private(rsa_key(), passphrase=WORDS, encoding=Encoding.DER))
+    without = bad(found(root, private=KEY))
+    put(root, PHRASE, WORDS)
+    healthy = outcome(spec(Keypair, private=KEY, fits=[PUBLIC], passphrase=PHRASE), PlainBox(root))
+    put(root, PHRASE, b"another")
+
+    assert without == failed("keypair.encrypted")
+    assert healthy is Outcome.PASS
+    assert bad(found(root, private=KEY, passphrase=PHRASE)) == failed("keypair.encrypted")
+
+
+@pytest.mark.parametrize(
+    "keys", [[], STRANGE, [{}], [{"kty": "RSA", "e": "AQAB"}], ["x"], [{"kty": "EC", "x": "AQ"}]]
+)
+def test_a_set_of_keys_of_which_none_can_be_read_is_unreadable(root: Path, keys: list[JsonValue]) -> None:
+    put(root, PUBLIC, text({"keys": keys}))
+
+    assert bad(found(root, private=KEY, fits=[PUBLIC])) == failed("keypair.unreadable")
 
 
 def test_a_passphrase_that_is_not_needed_is_a_warning(root: Path) -> None:

@@ -119,33 +119,45 @@ def additional(version: int, table: str, column: str, row: str, rpid: str) -> by
     return f"authelia:storage:{table}:{column}{f':{row}' if version == 26 else ''}".encode()
 
 
+def encrypted_anew(root: Path, version: int, key: str) -> None:
+    """All values by the scheme of a schema, with another key or the same."""
+    old = AESGCM(hashlib.sha256(key_of(root).encode()).digest())
+    info = b"authelia:kdf:storage:encryption_key:v1"
+    new = AESGCM(hashlib.sha256(key.encode()).digest())
+    if version > 24:
+        new = AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key.encode()))
+    with closing(sqlite3.connect(at(root, authelia.DATABASE))) as connection:
+        for (table, column), row in ROWS.items():
+            rpid = "rpid" if table == "webauthn_credentials" else "''"
+            only = "where encrypted" if table == "cached_data" else f"where {column} is not null"
+            for number, name, party, value in connection.execute(
+                f"select id, {row}, {rpid}, {column} from {table} {only}"
+            ).fetchall():
+                plain = old.decrypt(value[:12], value[12:], None)
+                nonce = os.urandom(12)
+                again = nonce + new.encrypt(nonce, plain, additional(version, table, column, name, party))
+                connection.execute(f"update {table} set {column} = ? where id = ?", (again, number))
+        connection.commit()
+
+
 def upgraded(version: int) -> Change:
     """Encrypt all values anew, as the upgrade to schema 25 or 26 does."""
 
     def change(root: Path) -> None:
-        old = AESGCM(hashlib.sha256(key_of(root).encode()).digest())
-        info = b"authelia:kdf:storage:encryption_key:v1"
-        new = AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key_of(root).encode()))
-        with closing(sqlite3.connect(at(root, authelia.DATABASE))) as connection:
-            for (table, column), row in ROWS.items():
-                rpid = "rpid" if table == "webauthn_credentials" else "''"
-                only = "where encrypted" if table == "cached_data" else f"where {column} is not null"
-                for number, name, party, value in connection.execute(
-                    f"select id, {row}, {rpid}, {column} from {table} {only}"
-                ).fetchall():
-                    plain = old.decrypt(value[:12], value[12:], None)
-                    nonce = os.urandom(12)
-                    again = nonce + new.encrypt(nonce, plain, additional(version, table, column, name, party))
-                    connection.execute(f"update {table} set {column} = ? where id = ?", (again, number))
-            for step in range(24, version):
-                connection.execute(
-                    "insert into migrations (version_before, version_after, application_version)"
-                    " values (?, ?, 'v4.40.0')",
-                    (step, step + 1),
-                )
-            connection.commit()
+        encrypted_anew(root, version, key_of(root))
+        for step in range(24, version):
+            sql(
+                "insert into migrations (version_before, version_after, application_version)"
+                f" values ({step}, {step + 1}, 'v4.40.0')"
+            )(root)
 
     return change
+
+
+def short_key(root: Path) -> None:
+    """A key that an old release took."""
+    encrypted_anew(root, 24, "nineteen-characters")
+    put(KEY, "nineteen-characters")(root)
 
 
 def older(version: int) -> Change:
@@ -156,6 +168,9 @@ def older(version: int) -> Change:
         "drop table cached_data",
         "alter table webauthn_credentials drop column attestation",
     )
+
+
+older_keys = all_of(older(7), sql("alter table webauthn_credentials rename to webauthn_devices"))
 
 
 def without_template(root: Path) -> None:
@@ -175,6 +190,12 @@ def key_in_a_unit(root: Path) -> None:
     unit = "/etc/systemd/system/authelia.service.d/secrets.conf"
     text = f'[Service]\nEnvironment="X_AUTHELIA_CONFIG_FILTERS=template"\nEnvironment={VARIABLE}_FILE={KEY}\n'
     all_of(not_in_config, put(unit, text))(root)
+
+
+def masked_unit(root: Path) -> None:
+    place = at(root, "/etc/systemd/system/authelia.service")
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/dev/null")
 
 
 def template_of_environment(root: Path) -> None:
@@ -198,6 +219,32 @@ SECOND = (
 )
 
 
+EC_OF_NO_ALGORITHM = SECOND.replace("        algorithm: 'ES256'\n", "")
+ENCRYPTING = SECOND.replace(
+    "        algorithm: 'ES256'\n", "        use: 'enc'\n        algorithm: 'ECDH-ES+A256KW'\n"
+)
+SECOND_KEY = put("/etc/authelia/ec.pem", pem_of(EC))
+PROVIDER = "      - key_id: 'main'\n        algorithm: 'RS256'\n        use: 'sig'\n"
+LEGACY = "AUTHELIA_IDENTITY_PROVIDERS_OIDC_ISSUER_PRIVATE_KEY_FILE"
+
+
+def legacy_key_in_environment(root: Path) -> None:
+    """The one key of releases before 4.38, whose file the environment names."""
+    config(f"    jwks:\n{PROVIDER}{OIDC}", "")(root)
+    put(ENVIRONMENT, f"{LEGACY}={authelia.OIDC_KEY}\n")(root)
+
+
+def key_of_two_parts(root: Path) -> None:
+    """A value of two expressions and a word between them, in a file that a unit names."""
+    key = key_of(root)
+    config(ENCRYPTION_LINE, f'  encryption_key: \'{{{{ env "ONE" }}}}{key[5:9]}{{{{- mustEnv "TWO" -}}}}\'\n')(
+        root
+    )
+    put("/etc/authelia/variables", f"ONE={key[:5]}\nTWO='{key[9:]}'\n")(root)
+    unit = "[Service]\nEnvironment=ONE=x TWO=y\nEnvironmentFile=-/etc/authelia/variables\n"
+    put("/etc/systemd/system/authelia.service", unit)(root)
+
+
 def without_oidc(root: Path) -> None:
     place = at(root, authelia.CONFIG)
     place.write_text(place.read_text().partition("identity_providers:")[0])
@@ -215,13 +262,22 @@ HEALTHY: dict[str, Change] = {
     "schema 26": upgraded(26),
     "schema 23": older(23),
     "schema 8": older(8),
+    "schema 7": older_keys,
     "optional tables empty": sql(*EMPTY),
     "up, down and up": sql(
         "insert into migrations (version_before, version_after, application_version) values (24, 23, 'v4.39.20')",
         "insert into migrations (version_before, version_after, application_version) values (23, 24, 'v4.39.20')",
     ),
     "OIDC key in the configuration": key_in_the_configuration,
-    "two OIDC keys": all_of(config(OIDC, SECOND), put("/etc/authelia/ec.pem", pem_of(EC))),
+    "two OIDC keys": all_of(config(OIDC, SECOND), SECOND_KEY),
+    "an OIDC key of no algorithm": all_of(config(OIDC, EC_OF_NO_ALGORITHM), SECOND_KEY),
+    "an OIDC key that encrypts": all_of(config(OIDC, ENCRYPTING), SECOND_KEY),
+    "the one OIDC key of old": legacy_key_in_environment,
+    "OIDC with nothing in it": config(
+        "identity_providers:\n  oidc:\n", "identity_providers:\n  oidc:\nold:\n  oidc:\n"
+    ),
+    "a value of two expressions": key_of_two_parts,
+    "a unit that is masked": masked_unit,
     "no OIDC": without_oidc,
 }
 
@@ -280,6 +336,10 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
     ),
     "check value lost": (sql("delete from encryption where name = 'check'"), {"encryption-check-missing"}),
     "check value damaged": (damaged("encryption", "value"), {"value-damaged"}),
+    "a security key of old damaged": (
+        all_of(older_keys, sql("update webauthn_devices set public_key = zeroblob(90) where id = 1")),
+        {"value-damaged"},
+    ),
     "values swapped": (swapped, {"value-damaged"}),
     "a value as text": (sql("update one_time_code set code = 'text' where id = 1"), {"value-damaged"}),
     "a value emptied": (sql("update totp_configurations set secret = x'' where id = 1"), {"value-damaged"}),
@@ -310,7 +370,31 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
     "OIDC key nowhere": (config(OIDC, ""), {"oidc-key-missing"}),
     "no RS256": (config("algorithm: 'RS256'", "algorithm: 'PS256'"), {"oidc-no-rs256"}),
     "another key's certificate": (another_chain, {"oidc-chain"}),
-    "a variable nowhere set": (config("theme: 'auto'", "theme: '{{ mustEnv \"THEME\" }}'"), {"secret-missing"}),
+    "a variable nowhere set": (config("theme: 'auto'", "theme: '{{ mustEnv \"THEME\" }}'"), {"variable-missing"}),
+    "key of a variable nowhere set": (
+        config(ENCRYPTION_LINE, "  encryption_key: '{{ env \"KEY\" }}'\n"),
+        {"variable-missing"},
+    ),
+    "key of an expression that nobody follows": (
+        config(ENCRYPTION_LINE, "  encryption_key: '{{ randAlphaNum 64 }}'\n"),
+        {"expression-unknown"},
+    ),
+    "a mark that stands for nothing": (
+        config(ENCRYPTION_LINE, "  encryption_key: 'expression-99-of-backupcheck-template-expression'\n"),
+        {"expression-unknown"},
+    ),
+    "key too short for Authelia": (short_key, {"encryption-key-short"}),
+    "a column lost": (
+        sql("alter table webauthn_credentials drop column attestation"),
+        {"table-missing"},
+    ),
+    "only an OIDC key that encrypts": (config("use: 'sig'", "use: 'enc'"), {"oidc-no-rs256"}),
+    "schema of no release": (
+        sql("update migrations set version_after = -7 where id = 24"),
+        {"schema-unknown"},
+    ),
+    "database damaged": (put(authelia.DATABASE, b"\0" * 8192), {"database-damaged"}),
+    "configuration damaged": (config("storage:\n", "storage: [\n"), {"config.unparsable"}),
     "no configuration": (lost(authelia.CONFIG), {"config.missing"}),
     "no database": (lost(authelia.DATABASE), {"sqlite.missing"}),
 }

@@ -105,17 +105,50 @@ def seed_in_file_of_environment(root: Path) -> None:
     at(root, SEEDED).write_text("LLDAP_KEY_SEED_FILE=/etc/lldap/seed\n")
 
 
+def unit(root: Path, line: str) -> None:
+    """A drop-in of LLDAP's unit."""
+    place = at(root, "/etc/systemd/system/lldap.service.d/local.conf")
+    place.parent.mkdir(parents=True)
+    place.write_text(f"[Service]\n{line}\n")
+
+
 def key_elsewhere(root: Path) -> None:
     """The key file's place is named by a unit's drop-in."""
     at(root, lldap.KEY_FILE).rename(at(root, "/etc/lldap/key"))
-    unit = at(root, "/etc/systemd/system/lldap.service.d/key.conf")
-    unit.parent.mkdir(parents=True)
-    unit.write_text('[Service]\nEnvironment="LLDAP_KEY_FILE=/etc/lldap/key"\n')
+    unit(root, 'Environment="LLDAP_KEY_FILE=/etc/lldap/key"')
 
 
 def relative(root: Path) -> None:
     """The key file's place is relative to the working folder."""
     config(lldap.KEY_FILE, "private_key")(root)
+
+
+def several_in_a_unit(root: Path) -> None:
+    """Some variables in one line of a unit, as systemd has them."""
+    seeded(root)
+    unit(root, f'Environment="RUST_LOG=info" "LLDAP_KEY_SEED={SEED}" LLDAP_VERBOSE=true')
+
+
+def seed_in_a_file_that_a_unit_names(root: Path) -> None:
+    """A file at no usual place; what lies at one is of long ago."""
+    seeded(root)
+    at(root, SEEDED).write_text("LLDAP_KEY_SEED=of-long-ago\n")
+    at(root, "/etc/lldap/variables").write_text(f'# the seed\nLLDAP_KEY_SEED="{SEED}"\n')
+    unit(root, "EnvironmentFile=-/etc/lldap/variables")
+
+
+def masked_unit(root: Path) -> None:
+    """A unit that leads nowhere, for LLDAP is started by another."""
+    place = at(root, "/etc/systemd/system/lldap.service")
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/dev/null")
+
+
+def no_key_file_beside_a_seed(root: Path) -> None:
+    """As LLDAP's own advice has it; a key file of before lies where it would look if it were told nothing."""
+    at(root, "/var/lib/lldap/server_key").write_bytes(at(root, lldap.KEY_FILE).read_bytes())
+    seed_in_config(root)
+    config(f'key_file = "{lldap.KEY_FILE}"', 'key_file = ""')(root)
 
 
 HEALTHY: list[Change] = [
@@ -127,7 +160,11 @@ HEALTHY: list[Change] = [
     relative,
     sql("update metadata set version = 10"),
     sql("update metadata set version = 5, private_key_hash = null, private_key_location = null"),
-    sql("alter table metadata drop column private_key_hash"),
+    sql("update metadata set version = 6", "alter table metadata drop column private_key_hash"),
+    several_in_a_unit,
+    seed_in_a_file_that_a_unit_names,
+    masked_unit,
+    no_key_file_beside_a_seed,
     sql("delete from jwt_storage", "delete from jwt_refresh_storage", "delete from user_attributes"),
     sql("update users set password_hash = null where user_id = 'jonas'"),
 ]
@@ -151,6 +188,21 @@ def both(root: Path) -> None:
 def another_seed(root: Path) -> None:
     seed_in_config(root)
     config(SEED, "another seed")(root)
+
+
+def seed_lost(root: Path) -> None:
+    seed_in_file_of_environment(root)
+    at(root, "/etc/lldap/seed").unlink()
+
+
+def seed_and_usual(root: Path) -> None:
+    """The configuration names no key file, and one lies where LLDAP looks for it all the same."""
+    no_key_file_beside_a_seed(root)
+    config('key_file = ""\n', "")(root)
+
+
+def neither(root: Path) -> None:
+    config(f'key_file = "{lldap.KEY_FILE}"', 'key_file = ""')(root)
 
 
 ALL, OPRF, PRIVATE, FAKE = slice(None), slice(64), slice(64, 96), slice(96, None)
@@ -177,6 +229,13 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
     "key as text": (part(ALL, b"0f" * 128), {"key-damaged"}),
     "seed and key file": (both, {"key-ambiguous"}),
     "another seed": (another_seed, {"key-mismatch"}),
+    "seed's file lost": (seed_lost, {"secret-missing"}),
+    "seed and key file at its usual place": (seed_and_usual, {"key-ambiguous"}),
+    "neither key file nor seed": (neither, {"key-missing"}),
+    "the database knows no key": (
+        sql("update metadata set private_key_hash = null, private_key_location = null"),
+        {"key-unverified"},
+    ),
     "another's database": (sql("update metadata set private_key_hash = zeroblob(32)"), {"key-mismatch"}),
     "schema from the future": (sql("update metadata set version = 12"), {"schema-unknown"}),
     "metadata empty": (sql("delete from metadata"), {"schema-missing"}),
@@ -193,6 +252,15 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
         sql("update users set password_hash = 'secret' where user_id = 'maja'"),
         {"password-damaged"},
     ),
+    "a password as text of that length": (
+        sql("update users set password_hash = hex(substr(password_hash, 1, 96)) where user_id = 'maja'"),
+        {"password-damaged"},
+    ),
+    "a password zeroed": (
+        sql("update users set password_hash = zeroblob(192) where user_id = 'maja'"),
+        {"password-damaged"},
+    ),
+    "users lost": (sql("drop table users"), {"database-damaged"}),
     "nobody has a password": (
         sql("update users set password_hash = null"),
         {"password-damaged", "no-administrator"},
