@@ -19,6 +19,10 @@ ABSENT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 """The services that a test would be about too, if its site had them."""
 
 
+WARNED: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
+"""What a test in Python warned of by `warnings.warn`, where it did not fail."""
+
+
 class ServiceItem(pytest.Item):
     """An item of a spec; `service` is whose."""
 

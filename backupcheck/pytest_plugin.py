@@ -7,6 +7,7 @@ it has a `site.yaml`, or when `--site` names a site file whose specs lie there; 
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import ABSENT, SUITE, ServiceItem, services_of
+from backupcheck.items import ABSENT, SUITE, WARNED, ServiceItem, services_of
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -223,6 +224,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 keep.add(service)
     config.stash[ASKED] = asked
     config.stash[SUITE].start(asked, frozenset(keep))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """What a Python test warns of is a warning of its service; pytest's own summary shows it as ever."""
+    if SUITE not in item.config.stash or isinstance(item, CheckItem):
+        return (yield)
+    with warnings.catch_warnings(record=True) as caught:
+        result = yield
+    own = [one for one in caught if one.category is UserWarning]  # a library's have classes of their own
+    item.stash[WARNED] = tuple(str(one.message) for one in own)
+    for one in caught:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return result
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from backupcheck.errors import BackupcheckError
-from backupcheck.items import ABSENT, service_of, service_of_module
+from backupcheck.items import ABSENT, WARNED, service_of, service_of_module
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.suite import Suite
 from backupcheck.waivers import WAIVERS
@@ -93,6 +93,8 @@ def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if isinstance(error, BackupcheckError) and report.failed:
         # what could not be looked at is no verdict on the backup, in Python as in a spec
         return finding_of(error, item.name)
+    if report.passed and (warned := item.stash.get(WARNED, ())):
+        return Finding(id="test.warned", outcome=Outcome.WARN, subject=item.name, message="; ".join(warned))
     outcome = Outcome.PASS
     if report.skipped:
         outcome = Outcome.SKIP

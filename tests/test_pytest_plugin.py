@@ -152,6 +152,22 @@ def test_a_skipped_test_in_python_is_never_green(site: SmallSite) -> None:
     assert report.outcomes()["notes"] == "error"
 
 
+def test_what_a_test_in_python_warns_of_is_a_warning_of_its_service(site: SmallSite) -> None:
+    text = "import warnings\ndef test_it(box):\n    warnings.warn('written while it was copied')\n"
+    (site.specs / "test_notes.py").write_text(text)
+
+    report = site.run("drill")
+    ran = site.pytest("-q")
+
+    found = [finding for _, finding in report.findings() if finding["id"] == "test.warned"]
+    assert (report.status, report.outcomes()["notes"]) == (0, "warn")
+    assert [(finding["subject"], finding["message"]) for finding in found] == [
+        ("test_it", "written while it was copied")
+    ]
+    assert ran.returncode == 0
+    assert "UserWarning: written while it was copied" in ran.stdout
+
+
 def test_a_test_file_that_cannot_be_read_is_an_error(site: SmallSite) -> None:
     (site.specs / "test_notes.py").write_text("def test_it(box:\n")
 
