@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_the_spec_is_a_spec(tmp_path: Path) -> None:
     file.write_text(block("yaml", "service: mealie"))
 
     assert load_spec(file).service == "mealie"
+
+
+def test_the_waiver_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "mealie.yaml"
+    named = block("yaml", "service: mealie").replace("secret: {", 'secret: {name: "the key\'s mode", ')
+    file.write_text(named + block("yaml", "waivers:").replace("2027-01-31", str(date.today())))
+
+    assert load_spec(file).waivers[0].finding == "secret.mode"
+
+
+def test_the_test_in_python_is_one_of_the_suite() -> None:
+    example = block("python", "# specs/test_mealie.py")
+    suite = (REPOSITORY_ROOT / "specs/test_mealie.py").read_text()
+
+    assert re.findall(r"^def (\w+)", example, re.MULTILINE)[0] in suite
+    assert re.findall(r'id="(.*?)"', example)[0] in suite
 
 
 def test_the_new_kind_works_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
