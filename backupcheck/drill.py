@@ -22,7 +22,9 @@ from backupcheck.asking import ask, bug, named_once
 from backupcheck.boxes import folder as scratchfolder
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, check_result, finding_of, not_asked
+from backupcheck.restoring import Measured, measured, restore_findings
+from backupcheck.result import CheckResult, Finding, Proof, check_result, finding_of, not_asked
+from backupcheck.runbook import runbook
 from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
@@ -52,6 +54,7 @@ class ServiceDrill:
     shared: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """What the tests of a service share, such as a loaded database; closed before its box."""
     loaded: dict[str, object] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
     waivers: Waivers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,9 +131,21 @@ class Drill:
             seconds={step: round(seconds, 3) for step, seconds in service.seconds.items()},
             files=service.stored.files if service.stored else None,
             bytes=service.stored.bytes if service.stored else None,
+            spec_digest=service.spec.digest,
+            pulled=service.measured.pulled,
+            canary=service.measured.read_back(checks),
+            rows=service.measured.rows,
+            newest=service.measured.newest,
+            runbook=self._runbook(service),
             checks=(*checks, *service.waivers.warned(checks)),
             waivers=service.waivers.records(checks),
         )
+
+    def _runbook(self, service: ServiceDrill) -> tuple[str, ...]:
+        if self.plan is None or service.stored is None:
+            return ()
+        snapshot, path = self.plan.snapshot.id, service.stored.path
+        return runbook(self.site, service.spec, snapshot, path, service.seconds.get("restore"))
 
     def _prepared(self) -> Path:
         # a symlink would hide that the boxes' users cannot enter a folder on the way
@@ -211,8 +226,9 @@ class Drill:
         with _timed(service, "restore"):
             restored = repository_of(self.site).restore(self.plan.snapshot.id, stored.path, target)
         tree = Tree(target / stored.path.lstrip("/"))
-        findings = tuple(_restore_findings(name, stored, tree, restored.damage))
+        findings = tuple(restore_findings(name, stored, tree, restored.damage))
         service.answers[0].set_result(check_result(RESTORE, RESTORE, findings, restored.seconds))
+        service.measured = measured(tree)
         if not tree.root.is_dir():
             raise BadBackup(f"restic restored nothing of {name}", id="restore.incomplete")
         return tree
@@ -231,28 +247,6 @@ def sweep(folder: Path) -> int:
         for engine in ENGINES.kinds.values():
             engine().sweep(boxes)
     return scratchfolder.sweep(folder)
-
-
-def _restore_findings(name: str, stored: Stored, tree: Tree, damage: Sequence[str]) -> Iterator[Finding]:
-    for line in damage[:20]:
-        yield finding_of(
-            BadBackup(f"restic could not restore all of it: {line}", id="repository.data-damaged"), name
-        )
-    files = size = 0
-    if tree.root.is_dir():
-        for entry in tree.walk():
-            files += entry.is_file
-            size += entry.status.st_size if entry.is_file else 0
-    good = (files, size) == (stored.files, stored.bytes)
-    yield Finding(
-        id="restore.incomplete",
-        outcome=Outcome.PASS if good else Outcome.FAIL,
-        subject=name,
-        expected=f"{stored.files} files, {stored.bytes} bytes",
-        actual=f"{files} files, {size} bytes",
-        message="the restore brought what the snapshot lists" if good else "the restore is not what is listed",
-        advice="" if good else "run `restic check --read-data`; restore from another snapshot",
-    )
 
 
 def _request(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:

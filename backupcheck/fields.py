@@ -35,6 +35,12 @@ def _quoted(value: object) -> object:
     return value
 
 
+def _with_sign(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(f'must be a share such as "50%", not the number {value}')
+    return value
+
+
 AbsolutePath = Annotated[str, AfterValidator(_absolute), AfterValidator(_no_wildcard)]
 """A path of the source; it begins with `/` and has no `..`."""
 
@@ -49,6 +55,15 @@ Owner = Annotated[str, Field(pattern=r"^[0-9]{1,10}:[0-9]{1,10}$", examples=["0:
 
 Amount = Annotated[StrictInt, Field(ge=0)] | Match
 """How many, or how large: a number, or conditions on it."""
+
+
+Percent = Annotated[str, BeforeValidator(_with_sign), Field(pattern=r"^[0-9]{1,5}%$", examples=["50%"])]
+"""A share as a person writes it; more than 100% where something can be more than the whole."""
+
+
+def fraction(percent: str) -> float:
+    """`"50%"` is 0.5."""
+    return int(percent.removesuffix("%")) / 100
 
 
 def octal(mode: int) -> str:

@@ -86,7 +86,7 @@ class Finding(Record):
     short values for people; `message` is one sentence, `advice` what to do about it.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
+    id: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9-]+)*$")
     outcome: Outcome
     subject: Text
     expected: Scalar = None
@@ -178,11 +178,33 @@ class WaiverRecord(Record):
     findings: int = 0
 
 
+class Past(Record):
+    """One earlier verdict on a service: when, what it was, and what was measured.
+
+    `rows` is the sum of all rows that captures counted, None where nothing was counted; `seconds` the wall time
+    to restore and ask.
+    """
+
+    run_id: str
+    finished: datetime
+    outcome: Outcome
+    snapshot: str | None = None
+    seconds: float = 0.0
+    bytes: int | None = None
+    files: int | None = None
+    rows: int | None = None
+
+
 class Proof(Record):
     """The verdict on one service of one snapshot.
 
     `seconds` maps each step (restore, box, checks) to wall time. `snapshot` is restic's full id, or None where
-    none was found.
+    none was found. `spec_digest` is the SHA-256 of the spec as it was understood, `pulled` when the pull of this
+    data began, `canary` when the value was written that was read back from it. `rows` (by path and table) and
+    `newest` (times as text, by path, table and column) are what captures counted at the source. What the history
+    knows: `last_proven` is when it was last good before this run, `bad_since` when the first of an unbroken
+    series of bad verdicts ended, `trend` its last verdicts, the oldest first. `runbook` are the commands of a
+    restore, in order.
     """
 
     service: str
@@ -194,6 +216,15 @@ class Proof(Record):
     seconds: dict[str, float] = Field(default_factory=dict)
     files: int | None = None
     bytes: int | None = None
+    spec_digest: str = ""
+    pulled: datetime | None = None
+    canary: datetime | None = None
+    rows: dict[Text, int] = Field(default_factory=dict)
+    newest: dict[Text, Text | None] = Field(default_factory=dict)
+    last_proven: datetime | None = None
+    bad_since: datetime | None = None
+    trend: tuple[Past, ...] = ()
+    runbook: tuple[Text, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     waivers: tuple[WaiverRecord, ...] = ()
 
@@ -235,14 +266,21 @@ class Run(Record):
     not_exercised: tuple[Text, ...] = ()
     interrupted: bool = False
     services: tuple[Proof, ...] = ()
+    policies: tuple[CheckResult, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def exit_status(self) -> int:
-        """0 proven, 1 a backup is bad, 2 could not verify (also: nothing to verify), 130 interrupted."""
+        """0 proven, 1 a backup is bad, 2 could not verify (also: nothing to verify), 4 a policy is not met,
+        130 interrupted."""
         if self.interrupted:
             return 130
-        return {Outcome.FAIL: 1, Outcome.ERROR: 2}.get(self.outcome, 0)
+        if self.outcome is Outcome.FAIL:
+            return 1
+        policies = {policy.outcome for policy in self.policies}
+        if self.outcome is Outcome.ERROR or policies & {Outcome.ERROR, Outcome.SKIP}:
+            return 2
+        return 4 if Outcome.FAIL in policies else 0
 
     @property
     def outcome(self) -> Outcome:

@@ -246,6 +246,11 @@ class Capture(Kind, ABC):
         """Absolute paths that it writes at the source, and that the pull of files must bring."""
         return ()
 
+    def runbook(self) -> tuple[str, ...]:
+        """Command lines that bring what it captured back to life at the source, where its file lies at its path
+        again and that is not enough. With shell quoting; no secrets."""
+        return ()
+
     @abstractmethod
     def take(self, source: Source, folder: Path) -> CaptureReport:
         """Take it from `source` into the service's mirror folder, below which absolute paths are kept."""
@@ -265,4 +270,6 @@ CHECKS: Seam[Check[Facts]] = Seam("check", "backupcheck.checks")
 CAPTURES: Seam[Capture] = Seam("capture", "backupcheck.capture")
 ENGINES: Seam[Engine] = Seam("engine", "backupcheck.scratch")
 REPORTERS: Seam[Reporter] = Seam("reporter", "backupcheck.reporters")
-SEAMS = (CHECKS, CAPTURES, ENGINES, REPORTERS)
+POLICIES: Seam[Kind] = Seam("policy", "backupcheck.policies")
+"""What a policy is made of stands in `policy.py`: it sees whole sites, which the other kinds do not know."""
+SEAMS = (CHECKS, CAPTURES, ENGINES, REPORTERS, POLICIES)

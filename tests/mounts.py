@@ -23,3 +23,10 @@ def mounted(place: Path, options: str = "size=1m", source: Path | None = None) -
         yield place
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    """Let a file take all the room that its small file system has."""
+    with contextlib.suppress(OSError), place.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)

@@ -7,7 +7,7 @@ import json
 import pytest
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from backupcheck.fields import AbsolutePath, Amount, Glob, Mode, Owner, octal
+from backupcheck.fields import AbsolutePath, Amount, Glob, Mode, Owner, Percent, fraction, octal
 from backupcheck.matchers import Match
 
 
@@ -19,6 +19,7 @@ class _Model(BaseModel):
     mode: Mode = "0600"
     owner: Owner = "0:0"
     amount: Amount = 1
+    share: Percent = "50%"
 
 
 def _make(**fields: JsonValue) -> _Model:
@@ -51,6 +52,11 @@ def test_what_is_right_stays_as_it_is() -> None:
         ("owner", "root:root", "pattern"),
         ("owner", 0, "string"),
         ("owner", "0", "pattern"),
+        ("share", 50, 'a share such as "50%"'),
+        ("share", 0.5, 'a share such as "50%"'),
+        ("share", "50", "pattern"),
+        ("share", "-5%", "pattern"),
+        ("share", "12.5%", "pattern"),
     ],
 )
 def test_what_is_wrong_is_named(field: str, wrong: JsonValue, said: str) -> None:
@@ -67,3 +73,7 @@ def test_an_amount_is_a_number_or_conditions(wrong: JsonValue) -> None:
     with pytest.raises(ValidationError):
         _make(amount=wrong)
     assert _make(amount={"gte": 1}).amount == Match(gte=1)
+
+
+def test_a_share_as_a_number() -> None:
+    assert [fraction(text) for text in ("0%", "50%", "400%")] == [0.0, 0.5, 4.0]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -104,6 +105,17 @@ class Postgres(Capture):
 
     def provides(self) -> tuple[str, ...]:
         return (self.to, self.roles) if self.roles else (self.to,)
+
+    def runbook(self) -> tuple[str, ...]:
+        dump, name = shlex.quote(self.to), shlex.quote(self.database)
+        user = f"runuser -u {self.run_as} -- " if self.run_as else ""
+        # by the shell of root, for the dump is root's own and its mode is 0600
+        roles = [f"{user}psql -d postgres < {shlex.quote(self.roles)}"] if self.roles else []
+        load = f"pg_restore --exit-on-error -d {name} < {dump}"
+        if self.format == "plain":
+            load = f"psql --set ON_ERROR_STOP=1 --single-transaction -d {name} < {dump}"
+        gone = " ".join(shlex.quote(path) for path in self.provides())
+        return (*roles, f"{user}createdb {name}", f"{user}{load}", f"rm -f {gone}")
 
     def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
         name = self.database.replace("\\", "\\\\").replace("'", "\\'")

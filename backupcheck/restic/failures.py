@@ -25,6 +25,11 @@ DAMAGED = "repository.data-damaged"
 NOT_FOUND = "repository.not-found"
 WRONG_PASSWORD = "repository.wrong-password"
 RETRYING = "returned error, retrying"
+UNKNOWN = "repository.unknown"
+FOUND_ERRORS = "repository contains errors"
+
+PACK = re.compile(r"(?:error: )?pack(?: ID does not match, want)? ([0-9a-f]{8,64})\b", re.IGNORECASE)
+"""How `restic check` begins a line about a pack: 0.14 gives some of their ids in short."""
 
 BROKEN_SNAPSHOT = re.compile(r"could not load snapshot|failed to load snapshot|^Ignoring \"")
 """`restic snapshots` passes over a damaged one, says so, and ends with status 0: an older one seems the newest."""
@@ -160,6 +165,38 @@ def damage(stderr: str) -> tuple[str, ...]:
         file = re.match(r"ignoring error for .*?: ", line)
         first.setdefault(file.group() if file else line, line)
     return tuple(first.values())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a part of a repository showed: by a pack's id what is said of it, by an empty one what is wrong
+    but is no pack. It is `whole` if each pack of the part was looked at."""
+
+    damage: dict[str, str]
+    whole: bool
+
+
+def reading(error: ProcessError) -> Reading:
+    """What `restic check` found when it failed; no damage where it only could not look."""
+    damage: dict[str, str] = {}
+    whole = FOUND_ERRORS in error.stderr
+    for line in spoken(error.stderr):
+        pack = PACK.match(line)
+        if pack and RETRYING not in line:
+            bad = _alone(line).exit_status == 1
+            whole = whole and bad
+            if bad:
+                damage.setdefault(pack[1], line)
+    known = classified(error)
+    if not damage and (known.exit_status == 1 or (known.id == UNKNOWN and FOUND_ERRORS in error.stderr)):
+        damage[""] = known.message
+    return Reading(damage, whole)
+
+
+def _alone(line: str) -> BackupcheckError:
+    """What one line of a check's says; what it does not know it found, for it was looking."""
+    known = classified(ToolFailed("", code=1, stderr=line))
+    return BadBackup(line) if known.id == UNKNOWN else known
 
 
 def spoken(stderr: str) -> tuple[str, ...]:

@@ -11,8 +11,6 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from backupcheck import proc
@@ -33,10 +31,16 @@ from backupcheck.restic.failures import (
     GONE,
     NOT_FOUND,
     WRONG_PASSWORD,
+    Reading,
     classified,
     damage,
+    reading,
     spoken,
 )
+from backupcheck.restic.records import Node as Node
+from backupcheck.restic.records import Restored as Restored
+from backupcheck.restic.records import Snapshot as Snapshot
+from backupcheck.restic.records import snapshot_of
 
 SECONDS_SMALL = 600.0
 SECONDS_LARGE = 12 * 3600.0
@@ -44,35 +48,6 @@ SUCCESS = frozenset({0})
 READING = ("--no-lock", "--no-cache")
 MOST_NAMED = 5
 LOOK_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One of restic's snapshots; `time` has a time zone."""
-
-    id: str
-    time: datetime
-    host: str
-    tags: tuple[str, ...]
-    paths: tuple[str, ...]
-    tree: str
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One name in a snapshot; `size` in bytes, 0 for what is no file. What is not UTF-8 in it reads U+FFFD."""
-
-    path: str
-    type: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What a restore said: `damage` are the lines of standard error that name what could not be restored."""
-
-    seconds: float
-    damage: tuple[str, ...]
 
 
 class Repository:
@@ -101,6 +76,13 @@ class Repository:
             raise
         return True
 
+    def id(self) -> str:
+        """The repository's own id, which no other has, wherever it lies."""
+        try:
+            return str(json.loads(self._run("cat", "config", *READING).text)["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RepositoryError("restic's configuration cannot be read", id="repository.unknown") from error
+
     def init(self) -> None:
         """Make a new repository."""
         self._run("init")
@@ -126,20 +108,23 @@ class Repository:
         return str(summaries[-1]["snapshot_id"])
 
     def snapshots(self, host: str, tags: Iterable[str]) -> tuple[Snapshot, ...]:
-        """The snapshots of `host` that have all of `tags`, the oldest first.
+        """The snapshots of `host` that have all of `tags`, the oldest first; raises as `all_snapshots`."""
+        wanted = set(tags)
+        return tuple(item for item in self.all_snapshots() if item.host == host and wanted <= set(item.tags))
+
+    def all_snapshots(self) -> tuple[Snapshot, ...]:
+        """The snapshots of all hosts, the oldest first.
 
         Raises `BadBackup` with `repository.snapshot-damaged` if one cannot be read: it may have been the newest.
         """
         completed = self._run("snapshots", "--json", *READING)
         if any(BROKEN_SNAPSHOT.search(line) for line in spoken(completed.stderr)):
             raise classified(ToolFailed("", code=0, stderr=completed.stderr))
-        wanted = set(tags)
         try:
-            found = [_snapshot(item) for item in json.loads(completed.text) or []]
+            found = [snapshot_of(item) for item in json.loads(completed.text) or []]
         except (ValueError, KeyError, TypeError) as error:
             raise RepositoryError("restic's list of snapshots cannot be read", id="repository.unknown") from error
-        own = [item for item in found if item.host == host and wanted <= set(item.tags)]
-        return tuple(sorted(own, key=lambda item: item.time))
+        return tuple(sorted(found, key=lambda item: item.time))
 
     def listing(self, snapshot: str) -> Iterator[Node]:
         """Every name in a snapshot, as a stream."""
@@ -167,7 +152,7 @@ class Repository:
         Damage is returned by the lines that name it; whatever else goes wrong is raised. restic's status 0
         does not mean that anything was restored: compare with `listing`.
         """
-        words = ("restore", *READING, snapshot, "--include", _literal(path), "--target", str(target))
+        words = ("restore", *READING, snapshot, "--include", literal(path), "--target", str(target))
         began = time.monotonic()
         try:
             self._watched(self._command(*words, timeout=SECONDS_LARGE))
@@ -179,6 +164,23 @@ class Repository:
                 raise known from error
             return Restored(time.monotonic() - began, damage(error.stderr))
         return Restored(time.monotonic() - began, ())
+
+    def packs(self) -> frozenset[str]:
+        """The ids of all packs."""
+        return frozenset(self._run("list", "packs", *READING).text.split())
+
+    def read(self, part: int, parts: int, seconds: float) -> Reading:
+        """Read each pack whose id's first byte leaves `part` - 1 when it is divided by `parts` (256 at most), and
+        look at the structure of all."""
+        words = ("check", *READING, f"--read-data-subset={part}/{parts}")
+        try:
+            self._watched(self._command(*words, timeout=seconds))
+        except (ToolFailed, ToolTimedOut) as error:
+            found = reading(error)
+            if found.damage:
+                return found
+            raise self._named(error) from error
+        return Reading({}, whole=True)
 
     def _watched(self, command: Command) -> None:
         """Run to the end, but not through the 44 s that 0.14 waits for a pack of this machine that is gone."""
@@ -255,19 +257,6 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
             yield json.loads(line)
 
 
-def _snapshot(item: dict[str, str | list[str]]) -> Snapshot:
-    # Go writes up to nine decimals; Python's parser takes six
-    time = re.sub(r"(\.\d{6})\d+", r"\1", str(item["time"]))
-    return Snapshot(
-        id=str(item["id"]),
-        time=datetime.fromisoformat(time),
-        host=str(item.get("hostname", "")),
-        tags=tuple(item.get("tags") or ()),
-        paths=tuple(item.get("paths") or ()),
-        tree=str(item.get("tree", "")),
-    )
-
-
-def _literal(path: str) -> str:
+def literal(path: str) -> str:
     """A path as a pattern of restic's that matches only itself."""
     return re.sub(r"([*?\[\]\\])", r"\\\1", path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
 
 from backupcheck.mistakes import nearest
-from backupcheck.seams import ENGINES, Capture, Check, Facts
+from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind
 from backupcheck.waivers import Waiver
 
 
@@ -172,6 +174,9 @@ class Spec(Outline):
     checks: tuple[SkipValidation[SerializeAsAny[Check[Facts]]], ...] = Field(
         min_length=1, description="what must be true of the restored service"
     )
+    policies: tuple[SkipValidation[SerializeAsAny[Kind]], ...] = Field(
+        (), description="policies of its own, each in the place of the site's of that kind"
+    )
 
     @property
     def declared(self) -> tuple[str, ...]:
@@ -179,6 +184,14 @@ class Spec(Outline):
         captured = [path for capture in self.capture for path in capture.provides()]
         own = [path.rstrip("/") for path in self.source.paths]
         return tuple(dict.fromkeys([*own, *captured]))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what it says, whatever its spacing, order of keys and comments."""
+        plain = self.model_dump(mode="json")
+        for key in ("capture", "checks", "policies"):
+            plain[key] = [{kind.kind(): kind.model_dump(mode="json")} for kind in getattr(self, key)]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     @property
     def image(self) -> str:
@@ -233,8 +246,8 @@ class ScratchSpec(Model):
     parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")
 
 
-class Site(Model):
-    """One backup host and what it guards."""
+class SiteOutline(Model):
+    """A site without its kinds, which are validated one by one."""
 
     site: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="the site's name")
     mirror: Place = Field(description="the folder of the pulled copies, one folder a service")
@@ -251,3 +264,11 @@ class Site(Model):
     def snapshot_host(self) -> str:
         """The host name under which restic keeps the site's snapshots."""
         return self.repository.host or self.site
+
+
+class Site(SiteOutline):
+    """One backup host and what it guards."""
+
+    policies: tuple[SkipValidation[SerializeAsAny[Kind]], ...] = Field(
+        (), description="what must be true of the site as a whole, and of each service that has no such of its own"
+    )

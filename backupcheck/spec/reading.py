@@ -12,8 +12,8 @@ from typing import TypeVar
 from backupcheck import yamlfile
 from backupcheck.errors import Problem, SpecError, UsageError
 from backupcheck.mistakes import unknown_key
-from backupcheck.seams import CAPTURES, CHECKS, Capture, Check, Facts, Kind, Seam
-from backupcheck.spec.models import Model, Outline, RepositorySpec, Site, Spec
+from backupcheck.seams import CAPTURES, CHECKS, POLICIES, Capture, Check, Facts, Kind, Seam
+from backupcheck.spec.models import Model, Outline, RepositorySpec, Site, SiteOutline, Spec
 from backupcheck.validate import validated
 from backupcheck.waivers import senseless
 from backupcheck.yamlfile import Document, Value
@@ -28,10 +28,17 @@ KindT = TypeVar("KindT", bound=Kind)
 def load_site(file: Path) -> Site:
     """The site in a file, its relative paths made absolute from the file's folder. Raises `SpecError`."""
     document = _document(file)
-    site = validated(Site, document.value, document, ())
-    if isinstance(site, tuple) or document.problems:
-        raise SpecError(_in_order(document, site if isinstance(site, tuple) else ()))
-    return _anchored(site, file.resolve().parent)
+    problems: list[Problem] = []
+    rest = document.value
+    policies: tuple[Kind, ...] = ()
+    if isinstance(rest, dict):
+        rest = dict(rest)
+        policies = _kinds(POLICIES, rest.pop("policies", []), document, "policies", problems)
+    site = validated(SiteOutline, rest, document, (), beside=("policies",))
+    problems += _same_twice(policies, document)
+    if isinstance(site, tuple) or document.problems or problems:
+        raise SpecError(_in_order(document, (*(site if isinstance(site, tuple) else ()), *problems)))
+    return Site(**dict(_anchored(site, file.resolve().parent)), policies=policies)
 
 
 def _anchored(model: ModelT, folder: Path) -> ModelT:
@@ -102,14 +109,32 @@ def _read_spec(file: Path) -> tuple[Document, Spec]:
     checks = _kinds(CHECKS, rest.pop("checks", []), document, "checks", problems)
     if document.value.get("checks") == []:
         problems.append(document.problem(("checks",), f"'checks' is empty: {NOTHING}"))
-    outline = validated(Outline, rest, document, (), beside=("capture", "checks"))
+    policies = _kinds(POLICIES, rest.pop("policies", []), document, "policies", problems)
+    problems += _same_twice(policies, document)
+    problems += _of_the_site(policies, document)
+    outline = validated(Outline, rest, document, (), beside=("capture", "checks", "policies"))
     if isinstance(outline, tuple):
         raise SpecError(_in_order(document, (*problems, *outline)))
     if not problems:
         problems += _sense(outline, captures, checks, document)
     if problems or document.problems:
         raise SpecError(_in_order(document, tuple(problems)))
-    return document, Spec(**_rooted(outline, file), capture=captures, checks=checks)  # type: ignore[arg-type]
+    kinds = {"capture": captures, "checks": checks, "policies": policies}
+    return document, Spec(**_rooted(outline, file), **kinds)  # type: ignore[arg-type]
+
+
+def _same_twice(policies: tuple[Kind, ...], document: Document) -> Iterator[Problem]:
+    for word, times in Counter(policy.kind() for policy in policies).items():
+        if times > 1:
+            text = f"{times} policies of the kind {word!r}: only one can hold"
+            yield document.problem(("policies",), text, at_key=True)
+
+
+def _of_the_site(policies: tuple[Kind, ...], document: Document) -> Iterator[Problem]:
+    for index, policy in enumerate(policies):
+        if getattr(policy, "of_the_site", False):
+            text = f"{policy.kind()!r} is a policy of the whole site: put it into the site file"
+            yield document.problem(("policies", index), text)
 
 
 def _in_order(document: Document, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
