@@ -24,12 +24,12 @@ from backupcheck.errors import BackupcheckError, Interrupted, PullError, ToolFai
 from backupcheck.identity import Identity
 from backupcheck.mirror import mark
 from backupcheck.paced import Limits, Paced
-from backupcheck.remote import Local, Ssh, SshAccess
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
 from backupcheck.seal.header import Header
 from backupcheck.sealing import Arrival, Seal, last_header, named, sealed
 from backupcheck.seams import Capture, CaptureReport
 from backupcheck.source import Deletions, Pull, Pulled
+from backupcheck.sources import source_of
 from backupcheck.spec import HookSpec, Site, Spec, in_bytes
 
 Progress = Callable[[str, str], None]
@@ -282,13 +282,3 @@ def bound(deletions: str | int) -> Deletions:
     if isinstance(deletions, int):
         return Deletions(share=0.0, least=deletions)
     return Deletions(share=int(deletions.rstrip("%")) / 100)
-
-
-def source_of(site: Site, spec: Spec) -> Ssh | Local:
-    """The machine that a service runs on."""
-    if spec.source.host == "local":
-        return Local(spec.source.root)
-    ssh = site.ssh
-    access = SshAccess(ssh.user, ssh.identity, ssh.known_hosts, ssh.config)
-    programs = replace(access, identity=ssh.capture_identity or ssh.identity)
-    return Ssh(spec.source.host, access, spec.source.root, programs)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from backupcheck.enclosed import backed_up_around
 from backupcheck.plan import repository_of
 from backupcheck.result import Finding, Outcome
 from backupcheck.spec import Site, Spec
@@ -51,22 +52,17 @@ def _private(file: Path) -> Finding:
 def _inside(site: Site, specs: Sequence[Spec]) -> Finding:
     """A password that lies in what it opens is gone with it, even if it is there twice."""
     file = site.repository.password_file.resolve()
-    local = [Path(spec.source.root) / path.lstrip("/") for spec in specs for path in _local_paths(spec)]
-    around = [place for place in (site.mirror.resolve(), *local) if place == file or place in file.parents]
+    around = backed_up_around(file, site, specs)
     return Finding(
         id="doctor.password-inside",
         outcome=Outcome.WARN if around else Outcome.PASS,
         subject=str(file),
         expected="outside the backup",
-        actual=f"below {around[0]}" if around else "outside the backup",
+        actual=f"below {around}" if around else "outside the backup",
         message=f"the password file {file} lies "
-        + (f"in what it opens, below {around[0]}" if around else "outside the backup"),
+        + (f"in what it opens, below {around}" if around else "outside the backup"),
         advice="a copy that can only be read with the password is no copy: keep one elsewhere" if around else "",
     )
-
-
-def _local_paths(spec: Spec) -> tuple[str, ...]:
-    return spec.source.paths if spec.source.host == "local" else ()
 
 
 def _elsewhere(site: Site) -> Finding:

@@ -9,8 +9,8 @@ from backupcheck import sitekeys
 from backupcheck.errors import BackupcheckError
 from backupcheck.identity import asked
 from backupcheck.result import Finding, Outcome, finding_of
+from backupcheck.sources import source_of
 from backupcheck.spec import Site, Spec
-from backupcheck.sync import source_of
 
 AT_ONCE = 8
 MOST_SECONDS = 300.0

@@ -1,0 +1,1 @@
+"""Questions put to a whole site after a drill, one file a kind."""
