@@ -46,20 +46,54 @@ class TroubleGroup:
 
 
 def troubles(run: Run) -> tuple[Trouble, ...]:
-    """All that makes the run red, FAIL before ERROR, in the order of the services; empty only if it is green."""
+    """All that makes the run red, FAIL before ERROR, in the order of the services, then the policies.
+
+    It is empty only if the run is green.
+    """
     found = [*run_silences(run), *(trouble for proof in run.services for trouble in _of_proof(proof))]
+    return (*_worst_first(found), *policy_troubles(run))
+
+
+def policy_troubles(run: Run) -> tuple[Trouble, ...]:
+    """The policies that are not met and those that could not be looked at; of a service where one is meant."""
+    found = [
+        Trouble(service_of(run, finding), policy, finding)
+        for policy in run.policies
+        for finding in policy.findings
+        if finding.outcome in RED
+    ]
+    found += [silence for policy in run.policies for silence in policy_silences(policy)]
+    return _worst_first(found)
+
+
+def policy_silences(policy: CheckResult) -> tuple[Trouble, ...]:
+    """Why a policy is red although no finding of it says so: it compared nothing, or nothing was asked."""
+    if not policy.findings:
+        return (Trouble("", policy, _compared_nothing(policy)),)
+    return (Trouble("", policy, _policy_not_asked(policy)),) if policy.outcome is Outcome.SKIP else ()
+
+
+def service_of(run: Run, finding: Finding) -> str:
+    """The service that a policy's finding is about; empty where the site as a whole is meant."""
+    return finding.subject if any(proof.service == finding.subject for proof in run.services) else ""
+
+
+def _worst_first(found: list[Trouble]) -> tuple[Trouble, ...]:
     return tuple(sorted(found, key=lambda trouble: -trouble.finding.outcome.rank))
 
 
 def warnings(run: Run) -> tuple[Trouble, ...]:
-    """What a person should know although the backups are good, in the order of the services."""
-    return tuple(
-        Trouble(proof.service, check, finding)
-        for proof in run.services
-        for check in proof.checks
-        for finding in check.findings
-        if finding.outcome is Outcome.WARN
-    )
+    """What a person should know although the backups are good, in the order of the services, then the policies."""
+    return tuple(trouble for trouble in _all(run) if trouble.finding.outcome is Outcome.WARN)
+
+
+def _all(run: Run) -> Iterator[Trouble]:
+    """Every finding of every check, then of every policy."""
+    for proof in run.services:
+        for check in proof.checks:
+            yield from (Trouble(proof.service, check, finding) for finding in check.findings)
+    for policy in run.policies:
+        yield from (Trouble(service_of(run, finding), policy, finding) for finding in policy.findings)
 
 
 def grouped(found: Iterable[Trouble]) -> tuple[TroubleGroup, ...]:
@@ -158,4 +192,16 @@ def _skipped(check: CheckResult) -> Finding:
         actual="skipped",
         message=f"the check was skipped: {check.findings[0].message}",
         advice=check.findings[0].advice or "make available what the check needs",
+    )
+
+
+def _policy_not_asked(policy: CheckResult) -> Finding:
+    return Finding(
+        id="policy.not-asked",
+        outcome=Outcome.ERROR,
+        subject=policy.name,
+        expected="an answer",
+        actual="not asked",
+        message=f"the policy was not asked: {policy.findings[0].message}",
+        advice=policy.findings[0].advice or "run it for all services of the site",
     )

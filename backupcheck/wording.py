@@ -46,6 +46,17 @@ OF_A_SERVICE: Mapping[Outcome, str] = MappingProxyType(
     }
 )
 
+OF_A_POLICY: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.PASS: "met",
+        Outcome.SKIP: "not asked",
+        Outcome.WARN: "met, warning",
+        Outcome.WAIVED: "waived",
+        Outcome.ERROR: "could not look",
+        Outcome.FAIL: "not met",
+    }
+)
+
 MEANING_OF_A_WAIVER: Mapping[WaiverState, str] = MappingProxyType(
     {
         WaiverState.USED: "The fault that it names is there, and is waived.",
@@ -78,6 +89,8 @@ def verdict(run: Run) -> Verdict:
         _bad(run),
         _unverified(run),
         _proven(run),
+        _policies(run, "not met", Outcome.FAIL),
+        _policies(run, "not known to be met", Outcome.ERROR, Outcome.SKIP),
     ]
     said = [sentence for sentence in sentences if sentence]
     return Verdict(_word(run), said[0], " ".join(said[1:]))
@@ -89,7 +102,22 @@ def _word(run: Run) -> str:
         Outcome.WARN: "Proven, with a warning",
         Outcome.WAIVED: "Proven, with a waiver",
     }
-    return proven.get(run.outcome, "Not proven")
+    policy = {2: "Proven, but a policy could not be looked at", 4: "Proven, but a policy is not met"}
+    word = proven.get(run.outcome, "Not proven")
+    return policy.get(run.exit_status, word) if run.outcome in proven else word
+
+
+def _policies(run: Run, what: str, *outcomes: Outcome) -> str:
+    """Which kinds of policies ended so, in a sentence; empty where none did."""
+    names = list(
+        dict.fromkeys(kept_printable(policy.kind) for policy in run.policies if policy.outcome in outcomes)
+    )
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"The policy {names[0]} is {what}."
+    listed = _listed(names)
+    return f"{f'The policies {listed}' if listed else f'{len(names)} policies'} are {what}."
 
 
 def _bad(run: Run) -> str:
@@ -108,7 +136,11 @@ def _unverified(run: Run) -> str:
 
 def _names(run: Run, outcome: Outcome) -> str:
     """The services that ended so, by name where they are few and short; empty where there are none or too many."""
-    names = [kept_printable(proof.service) for proof in run.services if proof.outcome is outcome]
+    return _listed([kept_printable(proof.service) for proof in run.services if proof.outcome is outcome])
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence; empty where they are too many or too long."""
     listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
     return listed if len(names) <= MOST_NAMES and len(listed) <= LONGEST_LIST else ""
 

@@ -59,3 +59,29 @@ def test_the_same_fault_of_one_service_is_one_group() -> None:
 def test_warnings_are_no_troubles() -> None:
     assert [warning.finding.id for warning in warnings(runs.mixed())] == ["certificate.expires-soon"]
     assert "caddy" not in {trouble.service for trouble in troubles(runs.mixed())}
+
+
+@given(RUNS, st.lists(CHECKS, max_size=3).map(tuple))
+def test_a_run_with_policies_is_red_exactly_when_it_has_a_named_trouble(
+    run: Run, policies: tuple[CheckResult, ...]
+) -> None:
+    policed = run.model_copy(update={"policies": policies})
+
+    assert (policed.exit_status != 0) == bool(troubles(policed))
+
+
+def test_policies_stand_after_what_is_bad_and_name_the_service_that_they_are_about() -> None:
+    found = [(trouble.service, trouble.finding.id) for trouble in troubles(runs.worsened())]
+
+    assert found[-2:] == [("", "retention.gap"), ("mealie", "rpo.too-old")]
+
+
+def test_a_warning_of_a_policy_is_worth_knowing() -> None:
+    assert [trouble.finding.id for trouble in warnings(runs.unmet())] == ["copies.one-host"]
+
+
+def test_a_policy_that_was_not_asked_says_so() -> None:
+    assert [trouble.finding.id for trouble in troubles(runs.unlooked())] == [
+        "repository.locked",
+        "policy.not-asked",
+    ]

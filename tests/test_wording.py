@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backupcheck.errors import BackupcheckError
-from backupcheck.result import Finding, Outcome, Proof, Scalar, check_result
+from backupcheck.result import Finding, Outcome, Proof, Run, Scalar, check_result
 from backupcheck.wording import (
     EXIT_STATUS,
     age_text,
@@ -119,3 +119,34 @@ def test_a_text_that_was_shortened_once_is_not_shortened_again() -> None:
     finding = Finding(id="a.b", outcome=Outcome.PASS, subject="\n" * 2000, message="m")
 
     assert finding.subject == kept_printable(finding.subject)
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (runs.met(), ("Proven", "")),
+        (runs.unmet(), ("Proven, but a policy is not met", "The policies retention and rpo are not met.")),
+        (
+            runs.unlooked(),
+            (
+                "Proven, but a policy could not be looked at",
+                "The policies retention and rpo are not known to be met.",
+            ),
+        ),
+    ],
+    ids=["met", "not-met", "could-not-look"],
+)
+def test_the_verdict_says_that_a_policy_is_not_met_beside_what_is_proven(
+    run: Run, expected: tuple[str, str]
+) -> None:
+    said = verdict(run)
+
+    assert expected == (said.word, said.rest)
+    assert said.sentence == "All 7 services would come back from their backups."
+
+
+def test_a_bad_backup_outranks_a_policy_that_is_not_met() -> None:
+    said = verdict(runs.worsened())
+
+    assert (said.word, said.sentence) == ("Not proven", "The backup of vault is bad.")
+    assert said.rest.endswith("The policies retention and rpo are not met.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,11 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from backupcheck import wording
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
+from backupcheck import measures, wording
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, worst
 from backupcheck.seams import Reporter
-from backupcheck.troubles import grouped, proof_silences, troubles, warnings
+from backupcheck.trends import trends, verdicts
+from backupcheck.troubles import TroubleGroup, grouped, proof_silences, troubles, warnings
 
 TEMPLATES = Path(__file__).parent / "_templates"
 MOST_GROUPS = 12
@@ -56,6 +58,11 @@ ICON = {
     Outcome.ERROR: _icon("#6a3ea1", _DIAMOND, _UNSURE),
     Outcome.FAIL: _icon("#a91d22", _SQUARE, _CROSS),
 }
+POLICY_ICON = _icon("#86590a", _DIAMOND, _UNSURE)
+
+
+Answers = Mapping[tuple[str, str], Outcome]
+"""What became of each kind of policy for each service."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,24 @@ class _Rows:
     left: int
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One row of the matrix: a service, or the site as a whole without a name; None where nothing was asked."""
+
+    service: str
+    checks: tuple[Outcome | None, ...]
+    policies: tuple[Outcome | None, ...]
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """Which kinds of checks and policies each service was asked, and the worst outcome of each."""
+
+    checks: tuple[str, ...]
+    policies: tuple[str, ...]
+    rows: tuple[_Row, ...]
+
+
 class Html(Reporter):
     """A self-contained web page for people, safe to open whatever the restored names are."""
 
@@ -83,6 +108,7 @@ class Html(Reporter):
 
     def render(self, run: Run) -> str:
         """The whole page as HTML; the same run gives the same bytes."""
+        answers = measures.policy_outcomes(run)
         return (
             _environment()
             .get_template("report.html.j2")
@@ -92,11 +118,16 @@ class Html(Reporter):
                 exit_status=wording.EXIT_STATUS[run.exit_status],
                 troubles=grouped(troubles(run)),
                 warnings=grouped(warnings(run)),
+                matrix=_matrix(run, answers),
+                answers=answers,
+                mood=_mood(run),
+                good=measures.GOOD,
                 most_groups=MOST_GROUPS,
                 anchors={proof.service: f"service-{place}" for place, proof in enumerate(run.services, start=1)},
+                proofs={proof.service: proof for proof in run.services},
                 longest=max((_total(proof) for proof in run.services), default=0.0),
                 outcomes=sorted(Outcome, key=lambda outcome: -outcome.rank),
-                icon=ICON[run.outcome],
+                icon=POLICY_ICON if run.exit_status == 4 else ICON[_outcome(run)],
                 style=Markup(_style()),
                 style_hash=_hash(_style()),
             )
@@ -115,18 +146,27 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "age": wording.age_text,
+        "bad_since": measures.bad_since,
         "bar": _bar,
         "bytes": wording.bytes_text,
         "counts": wording.check_counts,
+        "last_proven": measures.last_proven,
         "meaning": wording.MEANING.__getitem__,
         "moment": wording.moment_text,
         "number": wording.number_text,
+        "of_a_policy": wording.OF_A_POLICY.__getitem__,
+        "is_of_a_policy": _is_of_a_policy,
         "of_a_service": wording.OF_A_SERVICE.__getitem__,
+        "policies": _policies,
+        "point": measures.recovery_point,
+        "proven": measures.proven,
         "rows": _rows,
         "seconds": wording.seconds_text,
         "silences": proof_silences,
+        "trends": trends,
         "value": wording.value_text,
         "wall": wording.wall_seconds,
+        "verdicts": verdicts,
         "waiver_state": wording.waiver_state_text,
     }
     return environment
@@ -155,6 +195,46 @@ def _rows(check: CheckResult) -> _Rows:
             left[finding.outcome] -= 1
             shown.append(finding)
     return _Rows(tuple(shown), len(by_rank) - len(shown))
+
+
+def _mood(run: Run) -> str:
+    """Which colours the page has: those of the outcome, and of their own where only a policy is not met."""
+    return "policy" if run.exit_status == 4 else _outcome(run).value
+
+
+def _outcome(run: Run) -> Outcome:
+    """The run's outcome, where an unanswered policy is an ERROR too: the page is never greener than the exit."""
+    return Outcome.ERROR if run.exit_status == 2 else run.outcome
+
+
+def _matrix(run: Run, answers: Answers) -> _Matrix:
+    checks = tuple(dict.fromkeys(check.kind for proof in run.services for check in proof.checks))
+    policies = tuple(dict.fromkeys(kind for kind, _ in answers))
+    rows = [
+        _Row(
+            proof.service,
+            tuple(_worst_of(proof, kind) for kind in checks),
+            tuple(answers.get((kind, proof.service)) for kind in policies),
+        )
+        for proof in run.services
+    ]
+    if any(not service for _, service in answers):
+        rows.append(_Row("", (None,) * len(checks), tuple(answers.get((kind, "")) for kind in policies)))
+    return _Matrix(checks, policies, tuple(rows))
+
+
+def _worst_of(proof: Proof, kind: str) -> Outcome | None:
+    asked = [check.outcome for check in proof.checks if check.kind == kind]
+    return worst(asked) if asked else None
+
+
+def _is_of_a_policy(group: TroubleGroup, run: Run) -> bool:
+    return any(group.first.check is policy for policy in run.policies)
+
+
+def _policies(proof: Proof, answers: Answers) -> tuple[tuple[str, Outcome], ...]:
+    """The kinds of policies that were asked about a service, and what became of them."""
+    return tuple((kind, outcome) for (kind, service), outcome in answers.items() if service == proof.service)
 
 
 def _bar(proof: Proof, longest: float) -> tuple[_Step, ...]:

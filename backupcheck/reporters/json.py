@@ -27,7 +27,8 @@ Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | 
 
 FIRST = ("exit_status", "run_id", "started", "finished", "service", "kind", "name", "id", "outcome", "snapshot")
 LAST = ("services", "checks", "findings")
-FREE = ("seconds", "tools")
+FREE = ("seconds", "tools", "rows", "newest")
+EXIT_STATUSES = (0, 1, 2, 4, 130)
 
 DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -42,6 +43,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "not_exercised": "What this run did not show, a sentence each.",
             "interrupted": "Whether the run was stopped before it ended.",
             "services": "One proof a service; none at all is a run that proves nothing (exit status 2).",
+            "policies": "One entry a policy of the site or of a spec; never changes what is proven.",
         },
         "Proof": {
             "service": "The service's name, as in its spec.",
@@ -54,8 +56,27 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "seconds": "Wall time of each step: restore, box, checks.",
             "files": "How many files were restored; null where nothing was.",
             "bytes": "How many bytes were restored; null where nothing was.",
+            "spec_digest": "SHA-256 of the spec as it was understood; empty where it is not known.",
+            "pulled": "When the pull of this data began; null where nothing says.",
+            "canary": "When the canary was written that was read back from the data; null without one.",
+            "rows": "How many rows captures counted at the source, by path and table.",
+            "newest": "The newest time that captures found at the source, as text, by path, table and column.",
+            "last_proven": "When it was last proven before this run; null if it never was.",
+            "bad_since": "When the first run ended since which it was not proven; null where there is none.",
+            "trend": "Its last verdicts and what they measured, the oldest first.",
+            "runbook": "The commands that restore it, in order.",
             "checks": "One entry a check of the spec, in the spec's order.",
             "waivers": "One entry a waiver of the spec, also those that matched nothing and those that ended.",
+        },
+        "Past": {
+            "run_id": "Names the earlier run.",
+            "finished": "When that run ended.",
+            "outcome": "What it said of the service.",
+            "snapshot": "restic's full snapshot id; null where none was found.",
+            "seconds": "Wall time to restore and ask.",
+            "bytes": "How many bytes were restored; null where nothing was.",
+            "files": "How many files were restored; null where nothing was.",
+            "rows": "All rows that captures counted; null where nothing was counted.",
         },
         "WaiverRecord": {
             "check": "The name of the check, or of the test, whose finding it names.",
@@ -69,7 +90,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "findings": "How many findings it waived; if it has ended or is exceeded, how many are bad.",
         },
         "CheckResult": {
-            "kind": "The kind of check, as in the spec.",
+            "kind": "The kind of check or policy, as in the spec or the site file.",
             "name": "The check's name: given in the spec, else the kind and what it looks at.",
             "outcome": "The worst finding; skipped ones count only where there is no other.",
             "seconds": "Wall time for looking and judging.",
@@ -95,7 +116,7 @@ class Json(Reporter):
     file_name: ClassVar[str] = "run.json"
 
     def render(self, run: Run) -> str:
-        """The run as indented JSON; the keys of `tools` and `seconds` are sorted."""
+        """The run as indented JSON; the keys of `tools`, `seconds`, `rows` and `newest` are sorted."""
         return json.dumps(_plain(run.model_dump(mode="json")), indent=2, allow_nan=False) + "\n"
 
 
@@ -108,7 +129,7 @@ def schema() -> str:
         for key, text in properties.items():
             described["properties"][key]["description"] = text
     generated["properties"]["exit_status"]["description"] = _exit_statuses()
-    generated["properties"]["exit_status"]["enum"] = [0, 1, 2, 130]
+    generated["properties"]["exit_status"]["enum"] = list(EXIT_STATUSES)
     definitions["Outcome"] = {
         "title": "Outcome",
         "oneOf": [{"const": outcome.value, "description": MEANING[outcome]} for outcome in Outcome],
@@ -129,7 +150,7 @@ class _Everything(GenerateJsonSchema):
 
 
 def _exit_statuses() -> str:
-    return "; ".join(f"{status} {EXIT_STATUS[status]}" for status in (0, 1, 2, 130)) + "."
+    return "; ".join(f"{status} {EXIT_STATUS[status]}" for status in EXIT_STATUSES) + "."
 
 
 def _plain(value: Plain, key: str = "") -> Plain:

@@ -5,19 +5,21 @@ JUnit has no standard; this keeps to what Jenkins, GitLab and GitHub's viewers r
 warning, and what is waived, is a passed case with `system-out`; each waiver is a `property` of its service's
 suite. Whatever makes the run red without being a check's finding (no services, an interruption, a service
 without checks, a skipped check) is a case of its own with an `error`, so that no viewer ever shows green for it.
+Policies are cases of a suite of their own, `policies`: one that is not met is a `failure`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 from xml.etree import ElementTree
 
+from backupcheck.measures import rows
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
 from backupcheck.seams import Reporter
-from backupcheck.troubles import Trouble, proof_silences, run_silences
+from backupcheck.troubles import Trouble, policy_silences, proof_silences, run_silences
 from backupcheck.wording import EXIT_STATUS, kept_printable, value_text, waiver_text, wall_seconds
 
 ELEMENT = {
@@ -44,6 +46,16 @@ class _Case:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class _Suite:
+    """One `testsuite`: of the run, of a service's proof, or of the policies."""
+
+    name: str
+    cases: tuple[_Case, ...]
+    seconds: float = 0.0
+    proof: Proof | None = None
+
+
 class Junit(Reporter):
     """JUnit XML: a bad backup is a `failure`, what could not be verified an `error`."""
 
@@ -51,28 +63,35 @@ class Junit(Reporter):
 
     def render(self, run: Run) -> str:
         """The run as XML 1.0 in UTF-8; parses whatever the names in it are."""
-        suites = (
-            [(run.site, None, [_silence(trouble) for trouble in run_silences(run)])] if run_silences(run) else []
-        )
-        everything = [*suites, *((proof.service, proof, list(_cases(proof))) for proof in run.services)]
-        root = ElementTree.Element("testsuites", _counts([case for _, _, cases in everything for case in cases]))
+        suites = tuple(_suites(run))
+        root = ElementTree.Element("testsuites", _counts([case for suite in suites for case in suite.cases]))
         root.attrib |= {"name": _text(run.site), "time": f"{wall_seconds(run) or 0.0:.3f}"}
-        for name, proof, cases in everything:
-            root.append(_suite(run, name, proof, cases))
+        for suite in suites:
+            root.append(_suite(run, suite))
         ElementTree.indent(root)
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(run: Run, name: str, proof: Proof | None, cases: list[_Case]) -> ElementTree.Element:
-    suite = ElementTree.Element("testsuite", {"name": _text(name)} | _counts(cases))
-    suite.set("time", f"{sum(proof.seconds.values()) if proof else 0.0:.3f}")
-    suite.set("timestamp", f"{run.started:%Y-%m-%dT%H:%M:%S}")
-    properties = ElementTree.SubElement(suite, "properties")
-    for key, value in _properties(run, proof):
+def _suites(run: Run) -> Iterator[_Suite]:
+    if run_silences(run):
+        yield _Suite(run.site, tuple(_silence(trouble) for trouble in run_silences(run)))
+    for proof in run.services:
+        yield _Suite(proof.service, tuple(_cases(proof)), sum(proof.seconds.values()), proof)
+    if run.policies:
+        cases = tuple(case for policy in run.policies for case in _policy_cases(policy))
+        yield _Suite("policies", cases, sum(policy.seconds for policy in run.policies))
+
+
+def _suite(run: Run, suite: _Suite) -> ElementTree.Element:
+    element = ElementTree.Element("testsuite", {"name": _text(suite.name)} | _counts(suite.cases))
+    element.set("time", f"{suite.seconds:.3f}")
+    element.set("timestamp", f"{run.started:%Y-%m-%dT%H:%M:%S}")
+    properties = ElementTree.SubElement(element, "properties")
+    for key, value in _properties(run, suite.proof):
         ElementTree.SubElement(properties, "property", {"name": _text(key), "value": _text(value)})
-    for case in _told_apart(cases):
-        suite.append(_element(name, case))
-    return suite
+    for case in _told_apart(suite.cases):
+        element.append(_element(suite.name, case))
+    return element
 
 
 def _properties(run: Run, proof: Proof | None) -> Iterator[tuple[str, str]]:
@@ -85,7 +104,23 @@ def _properties(run: Run, proof: Proof | None) -> Iterator[tuple[str, str]]:
         yield from (("outcome", proof.outcome.value), ("snapshot", proof.snapshot or "none"))
         yield from (("engine", proof.engine or "none"), ("isolation", proof.isolation))
         yield from ((f"seconds.{step}", f"{seconds:.3f}") for step, seconds in sorted(proof.seconds.items()))
+        yield from ((name, value) for name, value in _history(proof) if value)
         yield from (("waiver", waiver_text(waiver)) for waiver in proof.waivers)
+
+
+def _history(proof: Proof) -> Iterator[tuple[str, str]]:
+    yield ("spec_digest", proof.spec_digest)
+    moments = {"pulled": proof.pulled, "canary": proof.canary}
+    moments |= {"last_proven": proof.last_proven, "bad_since": proof.bad_since}
+    yield from ((name, moment.isoformat() if moment else "") for name, moment in moments.items())
+    yield ("rows", str(rows(proof) or ""))
+
+
+def _policy_cases(policy: CheckResult) -> Iterator[_Case]:
+    """A policy as a case; one that was not asked, or that compared nothing, is an error beside it."""
+    if policy.findings:
+        yield _Case(policy.name, policy.outcome, _deciding(policy), policy.seconds, policy.why)
+    yield from (_silence(trouble) for trouble in policy_silences(policy))
 
 
 def _cases(proof: Proof) -> Iterator[_Case]:
@@ -144,7 +179,7 @@ def _lines(findings: Iterable[Finding]) -> Iterator[str]:
             yield _text(f"  {finding.advice}")
 
 
-def _counts(cases: list[_Case]) -> dict[str, str]:
+def _counts(cases: Sequence[_Case]) -> dict[str, str]:
     counted = Counter(case.outcome for case in cases)
     return {"tests": str(len(cases))} | {name: str(counted[outcome]) for name, outcome in COUNTED.items()}
 

@@ -9,6 +9,7 @@ from backupcheck.result import (
     CheckResult,
     Finding,
     Outcome,
+    Past,
     Proof,
     Run,
     WaiverRecord,
@@ -16,7 +17,7 @@ from backupcheck.result import (
     check_result,
 )
 from backupcheck.waivers import Waiver, Waivers
-from tests.reporters import homelab
+from tests.reporters import histories, homelab
 from tests.reporters.homelab import STARTED, passed
 
 KEY = "/etc/lldap/private_key"
@@ -266,6 +267,13 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             isolation=f"isolation {name}",
             seconds={f"step {name}": 1.0},
             checks=checks if place == 0 else checks[place : place + 1],
+            spec_digest=f"digest {name}",
+            rows={f"rows {name}": 1},
+            newest={f"newest {name}": f"time {name}"},
+            trend=tuple(
+                Past(run_id=f"past {name} {n}", finished=STARTED, outcome=Outcome.FAIL, rows=n) for n in range(3)
+            ),
+            runbook=tuple(f"command {each}" for each in names),
             waivers=tuple(_recorded(state, name) for state in WaiverState),
         )
         for place, name in enumerate(names)
@@ -278,6 +286,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             "repository": f"repository {''.join(names)}",
             "tools": {name: name for name in names},
             "not_exercised": names,
+            "policies": checks,
         }
     )
 
@@ -305,6 +314,42 @@ def interrupted() -> Run:
     return run_of(tuple(homelab.services().values())[:2], interrupted=True)
 
 
+def _remembered(run: Run, bad: tuple[int, ...] = ()) -> Run:
+    """The run with a history; `bad` are the nights on which what is not proven now was bad."""
+    good = (Outcome.PASS, Outcome.WARN, Outcome.WAIVED)
+    services = tuple(histories.with_history(proof, () if proof.outcome in good else bad) for proof in run.services)
+    return run.model_copy(update={"services": services})
+
+
+def _policed(run: Run, policies: tuple[CheckResult, ...]) -> Run:
+    return run.model_copy(update={"policies": policies})
+
+
+def met() -> Run:
+    """All proven before and now, and every policy is met; exit status 0."""
+    return _policed(_remembered(healthy()), histories.met(tuple(homelab.services())))
+
+
+def unmet() -> Run:
+    """All proven, but two policies are not met; exit status 4."""
+    return _policed(_remembered(healthy()), histories.not_met(tuple(homelab.services())))
+
+
+def unlooked() -> Run:
+    """All proven, but a policy could not look and one was not asked; exit status 2."""
+    return _policed(_remembered(healthy()), histories.not_looked(tuple(homelab.services())))
+
+
+def worsened() -> Run:
+    """Bad for three nights, with a history, and policies that are not met beside; exit status 1."""
+    run = _remembered(mixed(), bad=(3, 11, 12, 13))
+    never: dict[str, object] = {"last_proven": None, "bad_since": None, "trend": ()}
+    nothing: dict[str, object] = {"bytes": None, "files": None, "seconds": {}}
+    changed = {"wishlist": never, "vault": nothing}
+    services = tuple(proof.model_copy(update=changed.get(proof.service, {})) for proof in run.services)
+    return _policed(run.model_copy(update={"services": services}), histories.not_met(tuple(homelab.services())))
+
+
 SAMPLES: dict[str, Run] = {
     "healthy": healthy(),
     "mixed": mixed(),
@@ -314,4 +359,8 @@ SAMPLES: dict[str, Run] = {
     "interrupted": interrupted(),
     "waived": waived(),
     "lapsed": lapsed(),
+    "met": met(),
+    "unmet": unmet(),
+    "unlooked": unlooked(),
+    "worsened": worsened(),
 }

@@ -27,6 +27,8 @@ MEASURE = (
     "document.title = `measured ${page.scrollWidth} of ${page.clientWidth}`</script>"
 )
 
+SEEN = "<script>document.title = `seen ${document.querySelector('pre').checkVisibility()}`</script>"
+
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Browser:
@@ -129,8 +131,8 @@ def test_a_script_that_slipped_through_the_escaping_would_not_run(browser: Brows
 
 @pytest.mark.parametrize(
     "run",
-    [runs.healthy(), runs.mixed(), runs.hostile(), runs.empty(), runs.waived()],
-    ids=["healthy", "mixed", "hostile", "empty", "waived"],
+    [runs.healthy(), runs.mixed(), runs.hostile(), runs.empty(), runs.waived(), runs.worsened()],
+    ids=["healthy", "mixed", "hostile", "empty", "waived", "worsened"],
 )
 @pytest.mark.parametrize("width", [1280, 500])
 def test_nothing_sticks_out_of_the_window(browser: Browser, run: Run, width: int) -> None:
@@ -143,8 +145,9 @@ def test_nothing_sticks_out_of_the_window(browser: Browser, run: Run, width: int
 
 @pytest.mark.parametrize("width", [900, 390])
 @pytest.mark.parametrize(
-    ("run", "theme"), [(runs.healthy(), ":root"), (runs.mixed(), ".run-fail"), (runs.silent(), ".run-error")],
-    ids=["healthy", "bad", "not-verified"],
+    ("run", "theme"), [(runs.healthy(), ":root"), (runs.mixed(), ".run-fail"), (runs.silent(), ".run-error"),
+     (runs.unmet(), ".run-policy")],
+    ids=["healthy", "bad", "not-verified", "policy"],
 )  # fmt: skip
 def test_the_verdict_has_a_colour_of_its_own(browser: Browser, run: Run, theme: str, width: int) -> None:
     picture = browser.picture(Html().render(run), width, 700)
@@ -182,3 +185,21 @@ def test_can_be_printed(browser: Browser) -> None:
 
     assert path.read_bytes().startswith(b"%PDF-")
     assert path.stat().st_size > 20_000
+
+
+def test_draws_the_trends_under_its_content_security_policy(browser: Browser) -> None:
+    html = Html().render(runs.met())
+    charts = html[html.index('<section class="service ') :]
+    top = html[: html.index("<header")] + charts
+    picture = browser.picture(top, 1280, 900)
+
+    assert picture.share(_token("step-1", ":root")) > 0.0005
+
+
+def test_a_runbook_is_folded_until_it_is_opened(browser: Browser) -> None:
+    html = re.sub(r"<meta http-equiv=.*?>", "", Html().render(runs.met()))
+    measured = html.replace("</body>", f"{SEEN}</body>")
+    opened = measured.replace('class="check runbook"', 'class="check runbook" open')
+
+    assert _title(browser.dom(measured)) == "seen false"
+    assert _title(browser.dom(opened)) == "seen true"

@@ -41,6 +41,14 @@ def test_the_same_run_gives_the_same_bytes(sample: str) -> None:
         ("empty", "Not proven", "Nothing was checked."),
         ("silent", "Not proven", "lldap, wishlist and caddy could not be verified."),
         ("interrupted", "Not proven", "The run was interrupted."),
+        ("met", "Proven", "All 7 services would come back from their backups."),
+        ("unmet", "Proven, but a policy is not met", "All 7 services would come back from their backups."),
+        (
+            "unlooked",
+            "Proven, but a policy could not be looked at",
+            "All 7 services would come back from their backups.",
+        ),
+        ("worsened", "Not proven", "The backup of vault is bad."),
     ],
 )
 def test_says_first_whether_it_is_proven(sample: str, word: str, sentence: str) -> None:
@@ -160,7 +168,7 @@ def test_a_red_run_never_looks_green(sample: str) -> None:
     html = Html().render(SAMPLES[sample])
 
     assert '<h2 id="todo">What to do</h2>' in html
-    assert re.search(r'<body class="run-(fail|error)">', html)
+    assert re.search(r'<body class="run-(fail|error|policy)">', html)
 
 
 def test_no_name_becomes_an_element_or_an_attribute() -> None:
@@ -288,3 +296,119 @@ def test_folds_troubles_beyond_the_first_dozen_and_counts_them() -> None:
 
     assert f"<details><summary>{30 - MOST_GROUPS} more</summary>" in html
     assert html.count('<li class="trouble fail">') == 30
+
+
+def test_a_policy_that_is_not_met_is_no_bad_backup() -> None:
+    html = Html().render(runs.unmet())
+    page = Page(html)
+    todo = page.text[page.text.index("What to do") : page.text.index("Worth knowing")]
+
+    assert '<body class="run-policy">' in html
+    assert "The policies retention and rpo are not met." in page.text
+    assert "not met the site retention.gap a week has no snapshot" in todo
+    assert "not met mealie rpo.too-old the data is too old" in todo
+    assert "Exit status 4 a policy is not met" in page.text
+
+
+def test_a_policy_that_could_not_be_looked_at_is_neither_met_nor_not_met() -> None:
+    html = Html().render(runs.unlooked())
+    policies = Page(html).text.split("The policies", 1)[1].split("The services")[0]
+
+    assert '<body class="run-error">' in html
+    assert "could not look retention of the site" in policies
+    assert "not asked rpo of mealie" in policies
+    assert "not met" not in policies
+
+
+def test_lists_every_policy_the_worst_first_with_what_was_expected_and_what_is() -> None:
+    html = Html().render(runs.unmet())
+    page = Page(html)
+    summaries = re.findall(r"<summary><span class=\"word \w+\">.*?</svg>([^<]+)</span><b>(\w+ of [^<]+)</b>", html)
+    policies = page.text.split("The policies")[-1].split("The services")[0]
+
+    assert summaries == [
+        ("not met", "retention of the site"),
+        ("not met", "rpo of mealie"),
+        ("met, warning", "copies of the site"),
+        ("met", "rpo of the site"),
+        ("met", "rto of the site"),
+    ]
+    assert "at most 1d2h 3d4h, from 2026-03-10 23:14 UTC" in policies
+
+
+def _matrix(html: str) -> dict[str, list[str]]:
+    """The words of each row of the matrix."""
+    table = html.split('<table class="matrix">')[1].split("</table>")[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</tr>', table, flags=re.DOTALL)
+    return {
+        re.sub("<.*?>", "", row.split("</th>")[0]): re.findall(r'<span class="unseen">(.*?)</span>', row)
+        for row in rows
+    }
+
+
+def test_the_matrix_says_what_each_service_was_asked_and_what_it_answered() -> None:
+    html = Html().render(runs.worsened())
+    kinds = re.findall(r'<th scope="col"[^>]*><span>(\w+)</span></th>', html)
+    matrix = _matrix(html)
+    said = {name: dict(zip(kinds, words, strict=True)) for name, words in matrix.items()}
+
+    assert list(said) == [*homelab.services(), "the site"]
+    assert kinds[-4:] == ["rpo", "rto", "retention", "copies"]
+    assert (said["vault"]["couchdb"], said["vault"]["seal"], said["vault"]["postgres"]) == (
+        "fail",
+        "pass",
+        "not asked",
+    )
+    assert (said["mealie"]["postgres"], said["caddy"]["certificate"], said["wishlist"]["files"]) == (
+        "error",
+        "warn",
+        "skip",
+    )
+    assert (said["mealie"]["rpo"], said["lldap"]["rpo"], said["the site"]["retention"]) == (
+        "not met",
+        "met",
+        "not met",
+    )
+
+
+def _service(html: str, name: str) -> str:
+    """The text of a service's section."""
+    sections = re.findall(r'<section class="service .*?</section>', html, flags=re.DOTALL)
+    return next(text for text in (Page(section).text for section in sections) if text.startswith(name))
+
+
+def test_says_since_when_a_service_is_bad_and_when_it_was_last_proven() -> None:
+    html = Html().render(runs.worsened())
+
+    assert "Bad since 2026-03-11 03:30 UTC; last proven 2026-03-10 03:30 UTC (4 days ago)." in _service(
+        html, "vault"
+    )
+    assert "Not verified since 2026-03-14 03:31 UTC; never proven." in _service(html, "wishlist")
+    assert "Proven before 2026-03-13 03:30 UTC" in _service(html, "lldap")
+    assert html.count("proven 4 days ago") > 0
+
+
+def test_shows_the_trend_of_rows_size_and_time_with_their_values() -> None:
+    html = Html().render(runs.worsened())
+
+    assert "Proven 15 of the last 15 times (since 2026-02-28 03:30 UTC)" in _service(html, "jellyfin")
+    assert "Rows 21,317 (18,333 to 21,317)" in _service(html, "jellyfin")
+    assert "Proven 10 of the last 15 times" in _service(html, "vault")
+    assert "Size last 206.4 MB" in _service(html, "vault")
+    assert "Proven 1" not in _service(html, "wishlist")
+
+
+def test_each_service_has_its_runbook_folded_with_its_commands_in_order() -> None:
+    proof = runs.met().services[2]
+    html = Html().render(runs.met())
+    runbooks = re.findall(r'<details class="check runbook">.*?<pre tabindex="0">(.*?)</pre>', html, re.DOTALL)
+
+    assert len(runbooks) == 7
+    assert runbooks[2].splitlines() == list(proof.runbook)
+
+
+def test_a_runbook_of_a_bad_backup_says_so() -> None:
+    html = Html().render(runs.worsened())
+
+    assert "Not proven: read the findings above before you restore" in _service(html, "vault")
+    assert "Not proven:" not in _service(html, "lldap")

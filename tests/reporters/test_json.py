@@ -13,7 +13,7 @@ import pytest
 
 from backupcheck.reporters.json import DESCRIPTIONS, Json, schema
 from backupcheck.result import Finding, Outcome, check_result
-from tests.reporters import homelab, runs
+from tests.reporters import histories, homelab, runs
 from tests.reporters.goldens import golden
 from tests.reporters.runs import SAMPLES
 
@@ -135,3 +135,29 @@ def test_hostile_names_stay_inside_their_strings() -> None:
     assert "\x1b" not in rendered
     assert "\\ud" not in rendered.replace("\\\\ud", "")
     assert len(runs.HOSTILE) == len(cast("list[object]", run["services"]))
+
+
+def test_has_what_became_of_every_policy() -> None:
+    run = json.loads(Json().render(runs.unmet()))
+    said = {policy["name"]: (policy["kind"], policy["outcome"]) for policy in run["policies"]}
+
+    assert run["exit_status"] == 4
+    assert said == {
+        "rpo of the site": ("rpo", "pass"),
+        "rto of the site": ("rto", "pass"),
+        "retention of the site": ("retention", "fail"),
+        "rpo of mealie": ("rpo", "fail"),
+        "copies of the site": ("copies", "warn"),
+    }
+
+
+def test_has_what_the_history_knows_of_a_service() -> None:
+    services = {each["service"]: each for each in json.loads(Json().render(runs.worsened()))["services"]}
+    vault, never = services["vault"], services["wishlist"]
+
+    assert datetime.fromisoformat(vault["bad_since"]) > datetime.fromisoformat(vault["last_proven"])
+    assert [past["outcome"] for past in vault["trend"][-4:]] == ["pass", "fail", "fail", "fail"]
+    assert vault["runbook"] == list(histories.runbook("vault"))
+    assert (never["last_proven"], never["bad_since"], never["trend"]) == (None, None, [])
+    assert sum(services["lldap"]["rows"].values()) == 91
+    assert [name.split()[-1] for name in services["lldap"]["rows"]] == ["groups", "memberships", "users"]

@@ -195,3 +195,38 @@ def test_times_and_properties_are_those_of_the_run() -> None:
         "0.18.0",
         "0 proven",
     )
+
+
+def test_policies_are_cases_of_a_suite_of_their_own() -> None:
+    root = _parsed(runs.unmet())
+    suite = next(suite for suite in root.iter("testsuite") if suite.get("name") == "policies")
+
+    assert [case.get("name") for case in suite.iter("testcase")] == [
+        "rpo of the site",
+        "rto of the site",
+        "retention of the site",
+        "rpo of mealie",
+        "copies of the site",
+    ]
+    assert _cases(root, "failure") == [("policies", "retention of the site"), ("policies", "rpo of mealie")]
+    assert _cases(root, "system-out") == [("policies", "copies of the site")]
+
+
+def test_a_policy_that_could_not_be_looked_at_or_was_not_asked_is_an_error() -> None:
+    root = _parsed(runs.unlooked())
+
+    assert _cases(root, "error") == [("policies", "retention of the site"), ("policies", "policy.not-asked")]
+    assert _cases(root, "skipped") == [("policies", "rpo of mealie")]
+
+
+def test_what_the_history_knows_is_in_the_properties() -> None:
+    suites = {suite.get("name"): suite for suite in _parsed(runs.worsened()).iter("testsuite")}
+    said = {
+        name: {each.get("name"): each.get("value") for each in suite.iter("property")}
+        for name, suite in suites.items()
+    }
+
+    assert said["vault"]["last_proven"] == "2026-03-10T03:30:58+00:00"
+    assert said["vault"]["bad_since"] == "2026-03-11T03:30:58+00:00"
+    assert said["lldap"]["rows"] == "91"
+    assert "bad_since" not in said["lldap"]
