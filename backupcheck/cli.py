@@ -12,16 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from backupcheck.options import add_sync_options, add_wait
+from backupcheck.options import (
+    EPILOG,
+    add_demo_options,
+    add_evidence_options,
+    add_history_options,
+    add_keys_options,
+    add_report_options,
+    add_sync_options,
+    add_wait,
+)
 
 if TYPE_CHECKING:
-    from backupcheck.seams import Kind, Seam
     from backupcheck.spec import Site, Spec
 
 PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
-
-EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
-line is wrong; 4 a policy is not met; 130 interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,11 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("of", nargs="?", choices=("spec", "site", "run"), default="spec")
     schema.set_defaults(do=_schema)
     demo = commands.add_parser("demo", help="make a small site, back it up and drill it; needs no root")
-    demo.add_argument("--keep", metavar="DIR", help="make the demo in this folder and leave it there")
-    demo.add_argument("--engine", default="process", help="the scratch engine (default: process)")
-    demo.add_argument(
-        "--not-exercised", action="append", default=[], metavar="TEXT", help="add this to what the report admits"
-    )
+    add_demo_options(demo)
     demo.set_defaults(do=_demo)
     return parser
 
@@ -121,14 +122,13 @@ def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     drill.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
     add_services(drill)
     keys = add("keys", "make the site's keys, print what each source must allow, pin host keys", _keys)
-    keys.add_argument("--from", dest="addresses", action="append", default=[], metavar="ADDRESS",
-                      help="bind the keys to this address or network; default: ssh.addresses")  # fmt: skip
-    keys.add_argument("--json", action="store_true", help="print the lines for programs")
-    keys.add_argument("--check", action="store_true", help="try each key at each source")
-    keys.add_argument("--pin", nargs="*", metavar="HOST", help="show host keys, and pin what you confirm")
-    keys.add_argument("--confirm", action="append", default=[], metavar="FINGERPRINT",
-                      help="with --pin: pin just the keys with this fingerprint, and do not ask")  # fmt: skip
+    add_keys_options(keys)
     add_services(keys)
+    add_history_options(add("history", "when each service was last proven, and what changed since", _history))
+    add_report_options(add("report", "show the last run again, or another; its exit status", _report))
+    add_evidence_options(
+        add("evidence", "verify the signed log of every run, or bundle it for an auditor", _evidence)
+    )
     add("doctor", "look at everything that the night needs, before the night does", _doctor)
     add("validate", "read the site and all specs, and say what is wrong with them", _validate)
 
@@ -171,7 +171,8 @@ def _require_known(names: Iterable[str], known: Iterable[str]) -> None:
 def _validate(options: argparse.Namespace) -> int:
     site, specs = _loaded(options)
     checks = sum(len(spec.checks) for spec in specs)
-    print(f"site {site.site}: {len(specs)} services, {checks} checks, no mistakes")
+    policies = len(site.policies) + sum(len(spec.policies) for spec in specs)
+    print(f"site {site.site}: {len(specs)} services, {checks} checks, {policies} policies, no mistakes")
     return 0
 
 
@@ -191,6 +192,30 @@ def _keys(options: argparse.Namespace) -> int:
     asked = KeysOptions(tuple(options.addresses), options.json, options.check, pin, tuple(options.confirm))
     with _interruptible():
         return keys(site, load_specs(site.specs), wanted, asked)
+
+
+def _history(options: argparse.Namespace) -> int:
+    from backupcheck.retelling import HistoryOptions, history
+    from backupcheck.spec import load_site
+
+    asked = HistoryOptions(options.service, options.json, options.accept)
+    return history(load_site(_site_file(options)), asked)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from backupcheck.retelling import ReportOptions, report
+    from backupcheck.spec import load_site
+
+    asked = ReportOptions(options.run, options.open, options.render, options.path)
+    return report(load_site(_site_file(options)), asked)
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    from backupcheck.evidence.commands import answer
+    from backupcheck.finishing import evidence_of
+    from backupcheck.spec import load_site
+
+    return answer(options, lambda: evidence_of(load_site(_site_file(options))))
 
 
 def _sync(options: argparse.Namespace) -> int:
@@ -261,28 +286,10 @@ def _interruptible() -> Iterator[None]:
 
 
 def _kinds(options: argparse.Namespace) -> int:
-    from backupcheck.manual import caption, page
-    from backupcheck.seams import SEAMS
+    from backupcheck import manual
 
-    if options.kind is None:
-        for seam in SEAMS:
-            print(f"{seam.name}:")
-            for name, kind in seam.kinds.items():
-                print(f"  {name:<12} {caption(kind)}")
-        return 0
-    pages = [page(seam.name, seam.kinds[options.kind]) for seam in SEAMS if options.kind in seam.kinds]
-    if not pages:
-        _no_such_kind(options.kind, SEAMS)
-    print("\n\n".join(pages))
+    print(manual.listing() if options.kind is None else manual.pages(options.kind))
     return 0
-
-
-def _no_such_kind(name: str, seams: Sequence[Seam[Kind]]) -> None:
-    from backupcheck.errors import UsageError
-    from backupcheck.validate import unknown_key
-
-    every = sorted({kind for seam in seams for kind in seam.kinds})
-    raise UsageError(unknown_key(name, every).replace("the key", "the kind"))
 
 
 def _schema(options: argparse.Namespace) -> int:
@@ -290,7 +297,3 @@ def _schema(options: argparse.Namespace) -> int:
 
     print(manual.schema(options.of))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,6 +29,7 @@ from rich.text import Text
 
 from backupcheck.lines import LEAD, plain_lines, proof_line, trouble_lines
 from backupcheck.result import Outcome, Proof, Run, WaiverRecord, WaiverState
+from backupcheck.telling import Told
 from backupcheck.troubles import TroubleGroup, grouped, troubles, warnings
 from backupcheck.wording import (
     EXIT_STATUS,
@@ -69,6 +70,12 @@ class _Working:
     stage: str
     text: str
     since: float = field(default_factory=time.monotonic)
+
+
+def show_told(told: Told, console: Console | None = None) -> None:
+    """A table of plain rows: on a terminal with colours and within its width, anywhere else as aligned lines."""
+    face = Face(console)
+    face.told(told)
 
 
 class Face:
@@ -150,6 +157,23 @@ class Face:
                 for line in plain_lines(run, groups):
                     self._line(line)
             self._verdict(run, report)
+
+    def told(self, told: Told) -> None:
+        """A table that was told elsewhere, and the lines below it."""
+        if not self._live:
+            for line in told.aligned():
+                self._line(line)
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+        for title in told.titles:
+            table.add_column(title, overflow="fold")
+        for row in told.rows:
+            style = STYLE[row.outcome] if row.outcome else "dim"
+            table.add_row(*(self._text(cell, style if cell in LEAD.values() else "") for cell in row.cells))
+        if told.rows:
+            self._console.print(table)
+        for line in told.lines:
+            self._line(line)
 
     def _stop(self) -> None:
         if self._live:

@@ -15,9 +15,11 @@ from types import MappingProxyType
 
 from pydantic import Field
 
+from backupcheck.errors import UsageError
 from backupcheck.reporters import json as run_json
-from backupcheck.seams import CAPTURES, CHECKS, ENGINES, SEAMS, Kind, Seam
-from backupcheck.spec import Outline, Site
+from backupcheck.seams import CAPTURES, CHECKS, ENGINES, POLICIES, SEAMS, Kind, Seam
+from backupcheck.spec import Outline, SiteOutline
+from backupcheck.validate import unknown_key
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILES: Mapping[str, str] = MappingProxyType(
@@ -43,6 +45,24 @@ def page(seam: str, kind: type[Kind]) -> str:
     for name, need, description in keys:
         lines += [f"  {name} ({need})", *([f"      {description}"] if description else [])]
     return "\n".join(lines).rstrip()
+
+
+def listing() -> str:
+    """Every kind with its caption, a line each."""
+    return "\n".join(
+        line
+        for seam in SEAMS
+        for line in (f"{seam.name}:", *(f"  {name:<12} {caption(kind)}" for name, kind in seam.kinds.items()))
+    )
+
+
+def pages(name: str) -> str:
+    """The manual pages of the kinds of that name. Raises `UsageError` with the nearest if there is none."""
+    found = [page(seam.name, seam.kinds[name]) for seam in SEAMS if name in seam.kinds]
+    if not found:
+        every = sorted({kind for seam in SEAMS for kind in seam.kinds})
+        raise UsageError(unknown_key(name, every).replace("the key", "the kind"))
+    return "\n\n".join(found)
 
 
 def _about(kind: type[Kind]) -> list[str]:
@@ -99,7 +119,8 @@ def schema(of: str) -> str:
 
 
 def _site_schema() -> Json:
-    made = Site.model_json_schema()
+    made = _Site.model_json_schema() | {"title": "Site"}
+    made["properties"]["policies"]["items"] = _one_of(POLICIES, made["$defs"])
     made["$defs"]["ScratchSpec"]["properties"]["engine"]["enum"] = ["auto", *ENGINES.kinds]
     return made
 
@@ -111,12 +132,23 @@ class _Spec(Outline):
     checks: tuple[dict[str, object], ...] = Field(
         min_length=1, description="what must be true of the restored service"
     )
+    policies: tuple[dict[str, object], ...] = Field(
+        (), description="policies of its own, each in the place of the site's of that kind"
+    )
+
+
+class _Site(SiteOutline):
+    """One backup host and what it guards."""
+
+    policies: tuple[dict[str, object], ...] = Field(
+        (), description="what must be true of the site as a whole, and of each service that has no such of its own"
+    )
 
 
 def _spec_schema() -> Json:
     """A spec's schema, in which each list of kinds is spelled out from the kinds that there are."""
     made = _Spec.model_json_schema() | {"title": "Spec"}
-    for key, seam in (("capture", CAPTURES), ("checks", CHECKS)):
+    for key, seam in (("capture", CAPTURES), ("checks", CHECKS), ("policies", POLICIES)):
         made["properties"][key]["items"] = _one_of(seam, made["$defs"])
     return made
 

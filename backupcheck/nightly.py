@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backupcheck.errors import BackupcheckError
 from backupcheck.face import Face
+from backupcheck.finishing import finished
 from backupcheck.mirror import publishing
 from backupcheck.plan import choose_engine, repository_of
 from backupcheck.restic.repository import Repository
@@ -124,6 +125,7 @@ class Job:
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
         run = run.model_copy(update={"not_exercised": (*self.not_exercised, *run.not_exercised)})
+        run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC))
         folder = write_reports(run, self.site.reports)
         for sentence in self.not_exercised:
             shown.note(f"not exercised: {sentence}")
@@ -142,11 +144,17 @@ def write_reports(run: Run, reports: Path) -> Path:
     """Write every report of a run into a folder of its own, which `latest` then leads to; the folder."""
     folder = reports / run.run_id
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    for kind in REPORTERS.kinds.values():
-        with publishing(folder / kind.file_name, 0o640) as file:
-            file.write(kind().render(run).encode("utf-8", "backslashreplace"))
+    rendered(run, folder)
     link = reports / f".{LATEST}.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(run.run_id)
     link.replace(reports / LATEST)
     return folder
+
+
+def rendered(run: Run, folder: Path, but: Sequence[str] = ()) -> None:
+    """Write every report of a run into its folder, but those files."""
+    for kind in REPORTERS.kinds.values():
+        if kind.file_name not in but:
+            with publishing(folder / kind.file_name, 0o640) as file:
+                file.write(kind().render(run).encode("utf-8", "backslashreplace"))

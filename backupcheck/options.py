@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from datetime import date
+
+EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
+line is wrong; 4 a policy is not met; 130 interrupted"""
 
 
 def add_wait(command: argparse.ArgumentParser) -> None:
@@ -25,6 +29,71 @@ def add_sync_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--compare", action="store_true", help="compare every file's content, whatever its size and time say"
     )
+
+
+def add_demo_options(command: argparse.ArgumentParser) -> None:
+    """Where the demo is made, and what it does not show."""
+    command.add_argument("--keep", metavar="DIR", help="make the demo in this folder and leave it there")
+    command.add_argument("--engine", default="process", help="the scratch engine (default: process)")
+    command.add_argument(
+        "--not-exercised", action="append", default=[], metavar="TEXT", help="add this to what the report admits"
+    )
+
+
+def add_keys_options(command: argparse.ArgumentParser) -> None:
+    """What the keys are bound to, and what is to be done with them."""
+    command.add_argument("--from", dest="addresses", action="append", default=[], metavar="ADDRESS",
+                         help="bind the keys to this address or network; default: ssh.addresses")  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print the lines for programs")
+    command.add_argument("--check", action="store_true", help="try each key at each source")
+    command.add_argument("--pin", nargs="*", metavar="HOST", help="show host keys, and pin what you confirm")
+    command.add_argument("--confirm", action="append", default=[], metavar="FINGERPRINT",
+                         help="with --pin: pin just the keys with this fingerprint, and do not ask")  # fmt: skip
+
+
+def add_history_options(command: argparse.ArgumentParser) -> None:
+    """One service or all, for people or programs, and a person's word on what is right."""
+    command.add_argument(
+        "service", nargs="?", metavar="SERVICE", help="only this one: its last runs, what changed"
+    )
+    command.add_argument("--json", action="store_true", help="print it for programs")
+    command.add_argument(
+        "--accept",
+        metavar="SERVICE",
+        help="what its last run measured is right, though it is less: settle the baseline there",
+    )
+
+
+def add_report_options(command: argparse.ArgumentParser) -> None:
+    """Which run, and what to do with it."""
+    command.add_argument("run", nargs="?", default="latest", metavar="RUN",
+                         help="a run's id or its beginning; default: the last run")  # fmt: skip
+    command.add_argument("--open", action="store_true", help="open its report.html in a browser")
+    command.add_argument("--render", action="store_true", help="write its reports anew, from its run.json")
+    command.add_argument("--path", action="store_true", help="print only the path of its report.html")
+
+
+def add_evidence_options(command: argparse.ArgumentParser) -> None:
+    """What is to be done with the log of evidence, and against what."""
+    command.add_argument("do_with", choices=("verify", "export"), metavar="verify|export",
+                         help="verify the log, or make the bundle for an auditor")  # fmt: skip
+    command.add_argument("place", nargs="?", metavar="PATH",
+                         help="verify: the log's folder, or an unpacked bundle; default: the site's. "
+                         "export: the folder, .zip or .tar.gz to make")  # fmt: skip
+    command.add_argument("--public-key", metavar="FILE", help="verify: the key that you keep elsewhere")
+    command.add_argument("--anchor", action="append", default=[], metavar="N:DIGEST",
+                         help="verify: an anchor that a report printed must be in the log")  # fmt: skip
+    for name, meaning in (("--from", "the first day"), ("--to", "the last day")):
+        command.add_argument(
+            name, dest=f"day_{name[2:]}", type=_day, metavar="DAY", help=f"export: {meaning}, UTC"
+        )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-03-31") from None
 
 
 def _seconds(text: str) -> float:

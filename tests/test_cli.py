@@ -48,7 +48,21 @@ def test_help_tells_the_exit_statuses() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["nightly", "sync", "backup", "drill", "keys", "doctor", "validate", "kinds", "schema", "demo"]
+    "verb",
+    [
+        "nightly",
+        "sync",
+        "backup",
+        "drill",
+        "keys",
+        "doctor",
+        "validate",
+        "kinds",
+        "schema",
+        "demo",
+        "history",
+        "report",
+    ],
 )
 def test_every_command_has_help(verb: str) -> None:
     assert command(verb, "--help").code == 0

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from backupcheck import manual, yamlfile
-from backupcheck.seams import CAPTURES, CHECKS, ENGINES, REPORTERS, SEAMS, Facts, Kind, Seam
+from backupcheck.seams import CAPTURES, CHECKS, ENGINES, POLICIES, REPORTERS, SEAMS, Facts, Kind, Seam
 from backupcheck.validate import validated
 
 TESTS = Path(__file__).parent
@@ -48,7 +48,8 @@ def kinds(*seams: Seam[Kind]) -> list[object]:
 
 
 every = pytest.mark.parametrize("found", kinds(*SEAMS))
-in_specs = pytest.mark.parametrize("found", kinds(CHECKS, CAPTURES))
+in_specs = pytest.mark.parametrize("found", kinds(CHECKS, CAPTURES, POLICIES))
+judging = pytest.mark.parametrize("found", kinds(CHECKS, POLICIES))
 checks = pytest.mark.parametrize("found", kinds(CHECKS))
 
 
@@ -105,8 +106,8 @@ def test_the_manual_page_has_an_example_that_a_spec_takes(found: Found) -> None:
 
 @in_specs
 def test_the_json_schema_has_it_and_takes_its_example(found: Found) -> None:
-    schema = json.loads(manual.schema("spec"))
-    key = {CHECKS.name: "checks", CAPTURES.name: "capture"}[found.seam.name]
+    schema = json.loads(manual.schema("site" if found.seam is POLICIES else "spec"))
+    key = {CHECKS.name: "checks", CAPTURES.name: "capture", POLICIES.name: "policies"}[found.seam.name]
     validator = jsonschema.Draft202012Validator({**schema["properties"][key], "$defs": schema["$defs"]})
 
     assert found.name in schema["properties"][key]["items"]["properties"]
@@ -114,17 +115,18 @@ def test_the_json_schema_has_it_and_takes_its_example(found: Found) -> None:
         assert [error.message for error in validator.iter_errors([{found.name: value}])] == []
 
 
-@checks
+@judging
 def test_the_findings_that_a_check_makes_are_in_its_manual(found: Found) -> None:
     """What is looked for under a name, a person must be able to look up."""
     module = inspect.getsource(importlib.import_module(found.kind.__module__))
     made = set(re.findall(rf'"({found.name}\.[a-z-]+)"', module))
-    told = set(re.findall(r"`([a-z-]+\.[a-z-]+)`", (inspect.getdoc(found.kind) or "").replace("\n", " ")))
+    made |= {f"{found.name}.{end}" for end in re.findall(r'[.]finding\(\s*"([a-z-]+)"', module)}
+    told = set(re.findall(r"`([a-z_-]+\.[a-z-]+)`", (inspect.getdoc(found.kind) or "").replace("\n", " ")))
 
     assert made - told == set()
 
 
-@checks
+@judging
 def test_its_test_shows_a_check_pass_fail_and_fail_when_its_subject_is_missing(found: Found) -> None:
     nodes = list(ast.walk(ast.parse(found.test.read_text())))
     tests = [node.name for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
@@ -134,7 +136,7 @@ def test_its_test_shows_a_check_pass_fail_and_fail_when_its_subject_is_missing(f
     assert [what for what, words in SHOWN.items() if not any(re.search(words, name) for name in shown)] == []
 
 
-@checks
+@judging
 def test_what_a_check_observes_can_be_kept_and_judged_again(found: Found) -> None:
     facts = inspect.signature(found.kind.observe).return_annotation  # type: ignore[attr-defined]
     kept = getattr(

@@ -25,25 +25,31 @@ HOUSE = """
  0  errors patterns duration mistakes                     # words that all use
  0  couchfile/ sqlitefile probes/ demo_sources            # know nothing of this project
  1  result tree registry yamlfile configfile/
+ 2  rereading                                            # a run, out of its run.json
  2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
- 3  lines                                                # a run in plain lines
+ 3  lines measures                                       # a run in plain lines, in plain values
  4  seams fields questions                                # what kinds are made of
- 4  keys/ restic/ lxc/                                    # instruments
+ 4  trends                                               # what was measured, as lines to draw
+ 4  keys/ restic/ lxc/ disks                              # instruments
  5  seal/ boxes/ remote/                                  # instruments for kinds
- 6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/
+ 6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/ lookout
  6  paced                                                # the limits of one pull
  7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
- 8  spec/
- 9  manual plan sealing asking allowed preflight
-10  drill sync sitekeys/
-11  suite doctor/
-12  items
-13  fixtures session face recorded
-14  pytest_plugin nightly
-15  demo options
-16  cli
-17  __main__
+ 7  evidence/                                             # the signed log of runs
+ 8  spec/ history/
+ 9  manual plan sealing asking allowed preflight runbook sources enclosed
+ 9  telling                                              # the history in plain rows
+ 9  policy                                               # what policies are made of
+10  restoring policies/*
+11  drill sync sitekeys/ policing
+12  suite doctor/
+13  items
+14  fixtures session face recorded finishing
+15  pytest_plugin nightly
+16  demo options retelling
+17  cli
+18  __main__
 """
 """Each row: a number, then modules; `name/` is a package that counts as one, `name/*` a folder of siblings."""
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from backupcheck.result import Outcome
-from backupcheck.seams import CHECKS, Moment
-from backupcheck.spec import load_spec
+from backupcheck.seams import CHECKS, POLICIES, Moment
+from backupcheck.spec import load_site, load_spec
 from tests.checks.plain import PlainBox
 from tests.lab.lab import REPOSITORY_ROOT
 
@@ -38,6 +38,17 @@ def test_the_waiver_is_one(tmp_path: Path) -> None:
     file.write_text(named + block("yaml", "waivers:").replace("2027-01-31", str(date.today())))
 
     assert load_spec(file).waivers[0].finding == "secret.mode"
+
+
+def test_the_policies_are_ones(tmp_path: Path) -> None:
+    text = (REPOSITORY_ROOT / "specs/site.yaml").read_text().partition("policies:")[0]
+    (tmp_path / "site.yaml").write_text(text + block("yaml", "policies:"))
+
+    assert len(load_site(tmp_path / "site.yaml").policies) == len(POLICIES.kinds)
+
+
+def test_every_kind_of_policy_is_shown() -> None:
+    assert [name for name in POLICIES.kinds if f"- {name}: " not in README] == []
 
 
 def test_the_test_in_python_is_one_of_the_suite() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backupcheck.seams import REPORTERS
 from backupcheck.spec import Spec, load_specs
 from tests.lab.lab import REPOSITORY_ROOT, SERVICES
 from tests.night import LabNight, Report
@@ -54,7 +55,7 @@ def test_the_boxes_were_containers_without_network(report: Report) -> None:
 
 
 def test_every_report_is_written(report: Report) -> None:
-    assert {file.name for file in report.folder.iterdir()} == {"report.html", "run.json", "junit.xml"}
+    assert {file.name for file in report.folder.iterdir()} == {kind.file_name for kind in REPORTERS.kinds.values()}
 
 
 def test_no_box_mount_or_restored_file_remains(night: LabNight) -> None:
