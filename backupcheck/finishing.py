@@ -10,17 +10,18 @@ from typing import TypeVar
 from backupcheck import evidence
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.history import FILE, History
+from backupcheck.history import FILE, GOOD, History
 from backupcheck.plan import repository_of
 from backupcheck.policing import judged
 from backupcheck.policy import View
-from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result, finding_of
 from backupcheck.seams import POLICIES
 from backupcheck.spec import Site, Spec
 from backupcheck.troubles import service_of
 
 HISTORY = "history"
 EVIDENCE = "evidence"
+MOST_PROBLEMS = 5
 T = TypeVar("T")
 
 
@@ -34,28 +35,60 @@ def evidence_of(site: Site) -> Path:
     return site.state / EVIDENCE
 
 
-def finished(run: Run, site: Site, specs: Sequence[Spec], now: datetime) -> Run:
+def finished(run: Run, site: Site, specs: Sequence[Spec], now: datetime, *, of_the_past: bool = False) -> Run:
     """The run with what the history knew of its services, and with the policies' answers; it is kept.
 
-    An interrupted run is kept, and no policy is put to it. What cannot be kept is red: a history that nobody can
-    write into would be noticed on the day that it is needed. Policies are asked all the same: each says for itself
-    whether it could look.
+    An interrupted run is kept, and no policy is put to it. One `of_the_past`, of an older snapshot than the
+    newest, says nothing of the site today: it goes into the evidence only. What cannot be kept is red: a history
+    that nobody can write into would be noticed on the day that it is needed. Policies are asked all the same: each
+    says for itself whether it could look.
     """
     history = history_of(site)
     known, trouble = _tried(lambda: history.known(run), run, HISTORY)
-    if not run.interrupted:
+    known = known.model_copy(update={"services": tuple(map(_with_proven_runbook, known.services))})
+    if not run.interrupted and not of_the_past:
         view = View(site, tuple(specs), known, history, repository_of(site))
         known = known.model_copy(update={"policies": judged(view, now)})
     kept = known
-    if not trouble:
+    ran_before, _ = _tried(lambda: bool(history.runs(1)), False, HISTORY)
+    if not trouble and not of_the_past:
         _, trouble = _tried(lambda: _kept(history, kept), None, HISTORY)
-    receipt, unwritten = _tried(lambda: _written(site, kept, specs), None, EVIDENCE)
-    written = (check_result(EVIDENCE, EVIDENCE, receipt.findings()),) if receipt else ()
+    nothing: tuple[CheckResult, ...] = ()
+    written, unwritten = _tried(lambda: _written(site, kept, specs, ran_before=ran_before), nothing, EVIDENCE)
     return known.model_copy(update={"policies": (*known.policies, *trouble, *written, *unwritten)})
 
 
-def _written(site: Site, run: Run, specs: Sequence[Spec]) -> evidence.Receipt | None:
-    return evidence.append(evidence_of(site), run, [spec.service for spec in specs])
+def _with_proven_runbook(proof: Proof) -> Proof:
+    """A service that is not proven comes back from the snapshot that was proven last, if any was."""
+    if proof.outcome in GOOD or not proof.snapshot:
+        return proof
+    proven = next((past for past in reversed(proof.trend) if past.outcome in GOOD and past.snapshot), None)
+    if proven is None or not proven.snapshot:
+        return proof
+    first = f"# This is the snapshot that was proven last, on {proven.finished:%Y-%m-%d %H:%M} UTC, not the newest"
+    lines = (line.replace(proof.snapshot, proven.snapshot) for line in proof.runbook)
+    return proof.model_copy(update={"runbook": (first, *lines) if proof.runbook else ()})
+
+
+def _written(site: Site, run: Run, specs: Sequence[Spec], *, ran_before: bool) -> tuple[CheckResult, ...]:
+    """The run's record, and what is wrong with the whole log: each night looks at all that lies there."""
+    folder = evidence_of(site)
+    receipt = evidence.append(folder, run, [spec.service for spec in specs])
+    findings = list(receipt.findings())
+    problems = () if receipt.troubles else evidence.verify(folder).problems
+    findings += [
+        Finding(id=one.id, outcome=Outcome.FAIL, subject=EVIDENCE, message=str(one), advice=evidence.VERIFY)
+        for one in problems[:MOST_PROBLEMS]
+    ]
+    if receipt.sequence == 1 and ran_before:
+        message = "the log begins with this run, but the history knows earlier ones: the log was removed"
+        advice = "bring the folder back from a backup, with its key; if it was you, all is well from tomorrow on"
+        findings.append(
+            Finding(
+                id="evidence.begun-anew", outcome=Outcome.FAIL, subject=EVIDENCE, message=message, advice=advice
+            )
+        )
+    return (check_result(EVIDENCE, EVIDENCE, findings),)
 
 
 def _kept(history: History, run: Run) -> None:

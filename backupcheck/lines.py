@@ -1,7 +1,7 @@
 """The run as plain lines, for a pipe, a log or a mail: one a service, then what else is to be said.
 
     ok mealie 9 checks 1.2 s
-    FAIL vault couchdb.shard-missing /opt/couchdb/data/shards/…: the file was not restored (and 2 more)
+    FAIL vault couchdb.shard-missing /opt/…: the file was not restored (expected present, is missing) (and 2 more)
     why vault couchdb.shard-missing: without a shard its notes are gone
     waiver lldap secret /etc/key: secret.mode /etc/key: waives 1 finding; Ann until 2026-03-31: mended in April
     do vault couchdb.shard-missing: look for the file at the source and pull again
@@ -38,7 +38,16 @@ def proof_line(proof: Proof) -> str:
 
 def _finding_line(service: str, finding: Finding, more: int) -> str:
     others = f" (and {more} more)" if more else ""
-    return f"{LEAD[finding.outcome]} {service or 'run'} {finding.id} {finding.subject}: {finding.message}{others}"
+    told = f"{finding.id} {finding.subject}: {finding.message}{_compared(finding)}"
+    return f"{LEAD[finding.outcome]} {service or 'run'} {told}{others}"
+
+
+def _compared(finding: Finding) -> str:
+    """What was expected and what is, unless the sentence says so already."""
+    actual = "" if finding.actual is None else value_text(finding.actual)
+    if finding.expected is None or finding.outcome is not Outcome.FAIL or actual in finding.message:
+        return ""
+    return f" (expected {value_text(finding.expected)}, is {actual})"
 
 
 def plain_lines(run: Run, groups: Iterable[TroubleGroup]) -> Iterator[str]:

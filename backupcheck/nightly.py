@@ -15,7 +15,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.face import Face
 from backupcheck.finishing import finished
 from backupcheck.mirror import publishing
-from backupcheck.plan import choose_engine, repository_of
+from backupcheck.plan import choose_engine, repository_of, require_known
 from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
 from backupcheck.seal.marker import read_marker
@@ -106,8 +106,10 @@ class Job:
             return self._drilled(shown, snapshot)
 
     def drill(self, snapshot: str) -> int:
-        """Drill one snapshot; the exit status."""
+        """Drill one snapshot; the exit status. Raises `UsageError` for one that the site does not have."""
         with face(self.verbose) as shown:
+            if snapshot != LATEST:
+                require_known(self.site, snapshot)
             return self._drilled(shown, snapshot)
 
     def _backed_up(self, shown: Face, *, init: bool) -> str:
@@ -124,11 +126,17 @@ class Job:
         suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
-        run = run.model_copy(update={"not_exercised": (*self.not_exercised, *run.not_exercised)})
-        run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC))
-        folder = write_reports(run, self.site.reports)
-        for sentence in self.not_exercised:
+        older = suite.older
+        admitted = (*self.not_exercised, *([older] if older else []))
+        run = run.model_copy(update={"not_exercised": (*admitted, *run.not_exercised)})
+        run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC), of_the_past=bool(older))
+        for sentence in admitted:
             shown.note(f"not exercised: {sentence}")
+        try:
+            folder = write_reports(run, self.site.reports, is_latest=not older)
+        except OSError as error:
+            shown.finished(run, None)
+            raise unwritable(self.site.reports, error) from error
         shown.finished(run, folder / "report.html")
         return run.exit_status
 
@@ -140,11 +148,22 @@ def _left_out(site: Site, specs: Sequence[Spec]) -> tuple[str, ...]:
     return (f"services of the site that were not asked: {', '.join(others)}",) if others else ()
 
 
-def write_reports(run: Run, reports: Path) -> Path:
+def unwritable(reports: Path, error: OSError) -> BackupcheckError:
+    """A run whose reports nobody can read: whatever it found, it must not end as if all had been said."""
+    return BackupcheckError(
+        f"the reports could not be written into {reports}: {error.strerror or error}",
+        id="report.unwritable",
+        advice="give `reports` in the site file a folder with room, that this user may write into",
+    )
+
+
+def write_reports(run: Run, reports: Path, *, is_latest: bool = True) -> Path:
     """Write every report of a run into a folder of its own, which `latest` then leads to; the folder."""
     folder = reports / run.run_id
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     rendered(run, folder)
+    if not is_latest:
+        return folder
     link = reports / f".{LATEST}.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(run.run_id)

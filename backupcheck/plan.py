@@ -27,10 +27,22 @@ class Stored:
 
 @dataclass(frozen=True)
 class Plan:
-    """The snapshot that is drilled, and what of each service is in it; one without a single file has no entry."""
+    """The snapshot that is drilled, and what of each service is in it; one without a single file has no entry.
+
+    `newest` is the site's newest snapshot, which may be another.
+    """
 
     snapshot: Snapshot
     services: dict[str, Stored]
+    newest: Snapshot
+
+    @property
+    def older(self) -> str:
+        """A sentence on that it is not the newest snapshot; empty if it is."""
+        if self.snapshot.id == self.newest.id:
+            return ""
+        old, new = (f"{one.id[:8]} of {one.time:%Y-%m-%d %H:%M} UTC" for one in (self.snapshot, self.newest))
+        return f"this is about the snapshot {old}, not about the newest, {new}"
 
 
 def repository_of(site: Site) -> Repository:
@@ -47,13 +59,7 @@ def make_plan(site: Site, services: Iterable[str], snapshot: str = "latest") -> 
     """
     repository = repository_of(site)
     own = repository.snapshots(site.snapshot_host, site.repository.tags)
-    chosen = [item for item in own if snapshot == "latest" or item.id.startswith(snapshot)]
-    if not chosen and own:
-        raise RepositoryError(
-            f"the site has no snapshot {snapshot!r}; its newest is {own[-1].id[:8]}",
-            id="repository.no-such-snapshot",
-            advice="see `restic snapshots`",
-        )
+    chosen = _chosen(own, snapshot)
     if not chosen:
         tags = ", ".join(site.repository.tags) or "any"
         raise BadBackup(
@@ -62,7 +68,25 @@ def make_plan(site: Site, services: Iterable[str], snapshot: str = "latest") -> 
             advice="see `restic snapshots`; run `backupcheck backup`, or correct repository.host and tags",
         )
     _require_one(chosen, snapshot)
-    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services))
+    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services), own[-1])
+
+
+def require_known(site: Site, snapshot: str) -> None:
+    """That the site has this very snapshot: a mistyped one is no drill. Raises `UsageError`, `RepositoryError`."""
+    own = repository_of(site).snapshots(site.snapshot_host, site.repository.tags)
+    _require_one(_chosen(own, snapshot), snapshot)
+
+
+def _chosen(own: Sequence[Snapshot], snapshot: str) -> list[Snapshot]:
+    """Those that are meant; raises `UsageError` if there are others only."""
+    chosen = [item for item in own if snapshot == "latest" or item.id.startswith(snapshot)]
+    if not chosen and own:
+        raise UsageError(
+            f"the site has no snapshot {snapshot!r}; its newest is {own[-1].id[:8]}",
+            id="repository.no-such-snapshot",
+            advice="see `restic snapshots`",
+        )
+    return chosen
 
 
 def _require_one(chosen: Sequence[Snapshot], wanted: str) -> None:

@@ -91,6 +91,11 @@ class Suite:
         left_out = [problem_result(service, "suite.checks-left-out", message)] if lost else []
         return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks, *left_out)})
 
+    @property
+    def older(self) -> str:
+        """A sentence on that another snapshot than the newest was drilled; empty if the newest was."""
+        return self.drill.plan.older if self.drill and self.drill.plan else ""
+
     def _never_asked(self) -> list[Proof]:
         """The services that pytest left out as a whole: each becomes a proof without checks, which is red."""
         assert self.drill is not None

@@ -68,7 +68,8 @@ def test_a_pipe_gets_one_plain_line_a_service_and_the_verdict_last() -> None:
         "WARN caddy certificate.expires-soon /var/lib/caddy/.local/share/caddy/certificates/acme/auth.home.arpa: "
         "the certificate expires in 6 days\n"
         "FAIL vault couchdb.shard-missing /opt/couchdb/data/shards/00000000-1fffffff/obsidian.1718035200.couch: "
-        "the database's map of shards names a file that was not restored (and 2 more)\n"
+        "the database's map of shards names a file that was not restored (expected present, is missing) "
+        "(and 2 more)\n"
         "do vault couchdb.shard-missing: look for the file at the source, pull again, and drill vault once more\n"
         "do mealie tool.missing: give the spec `box: {image: postgres}`\n"
         "do wishlist check.skipped: make available what the check needs\n"
@@ -119,7 +120,10 @@ def test_every_waiver_has_a_plain_line_and_what_it_waives_is_no_ok() -> None:
 def test_what_is_bad_is_said_with_why_it_is_required_and_whose_waiver_ended() -> None:
     said = _shown(runs.lapsed())
 
-    assert "every user can read the secret; the waiver of Ann Example ended on 2026-03-13\n" in said
+    assert (
+        "every user can read the secret; the waiver of Ann Example ended on 2026-03-13 "
+        "(expected 0600, is 0644)\n"
+    ) in said
     assert "\nwhy lldap secret.mode: whoever reads this key can log in as everybody\n" in said
     assert ": ended, 1 finding is bad again; Ann Example until 2026-03-13: mended in April\n" in said
     assert "; the waiver of Dee Example is for 1 at most, and 2 are found (and 1 more)\n" in said

@@ -23,7 +23,7 @@ record) that every run gives and that reports print. A run that was killed befor
 
 from backupcheck.evidence.bundle import export
 from backupcheck.evidence.log import append
-from backupcheck.evidence.receipt import Receipt
+from backupcheck.evidence.receipt import VERIFY, Receipt
 from backupcheck.evidence.verifying import Verified, verify
 
-__all__ = ["Receipt", "Verified", "append", "export", "verify"]
+__all__ = ["VERIFY", "Receipt", "Verified", "append", "export", "verify"]

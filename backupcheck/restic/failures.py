@@ -127,7 +127,8 @@ _FAILURES = (
         r"Is there a repository at the following location|repository does not exist",
         RepositoryError,
         "there is no repository at this URL",
-        "check repository.url and its credentials; a new site needs `backupcheck backup --init` once",
+        "see whether its disk or server is there, and check repository.url; only a new site is made by "
+        "`backupcheck backup --init`",
     ),
     Failure(
         DAMAGED,
