@@ -15,6 +15,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.face import Face
 from backupcheck.finishing import finished
 from backupcheck.mirror import publishing
+from backupcheck.notifying import Telling
 from backupcheck.plan import choose_engine, repository_of
 from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
@@ -27,6 +28,7 @@ from backupcheck.sync import Synced, Wishes, sync
 from backupcheck.tree import Tree
 
 LATEST = "latest"
+PAGE = "report.html"
 
 
 @contextlib.contextmanager
@@ -95,20 +97,33 @@ class Job:
         self.verbose = verbose
         self.not_exercised = (*not_exercised, *_left_out(site, specs))
         self.run_id = new_run_id(datetime.now(UTC))
+        self.untold: tuple[CheckResult, ...] = ()
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
 
     def all(self, *, init: bool) -> int:
         """Sync, backup, drill; the exit status."""
-        with face(self.verbose) as shown:
+        with face(self.verbose) as shown, self._telling(shown, LATEST) as telling:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
             snapshot = self._backed_up(shown, init=init)
-            return self._drilled(shown, snapshot)
+            return self._drilled(shown, snapshot, telling)
 
     def drill(self, snapshot: str) -> int:
         """Drill one snapshot; the exit status."""
-        with face(self.verbose) as shown:
-            return self._drilled(shown, snapshot)
+        with face(self.verbose) as shown, self._telling(shown, snapshot) as telling:
+            return self._drilled(shown, snapshot, telling)
+
+    @contextlib.contextmanager
+    def _telling(self, shown: Face, snapshot: str) -> Iterator[Telling]:
+        """The notifiers are told that it begins, and also if it ends without a report."""
+        telling = Telling(self.site, whole=snapshot == LATEST and not _left_out(self.site, self.specs))
+        self.untold = telling.begun(self.run_id)
+        try:
+            yield telling
+        except BaseException as error:
+            for result in telling.broke_off(error):
+                shown.note(f"{result.name}: {result.findings[0].message}")
+            raise
 
     def _backed_up(self, shown: Face, *, init: bool) -> str:
         for spec in self.specs:
@@ -120,16 +135,18 @@ class Job:
                 results.append(check_result("backup", "backup", [finding_of(error, service)]))
             return LATEST
 
-    def _drilled(self, shown: Face, snapshot: str) -> int:
+    def _drilled(self, shown: Face, snapshot: str, telling: Telling) -> int:
         suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
         run = run.model_copy(update={"not_exercised": (*self.not_exercised, *run.not_exercised)})
         run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC))
+        run = run.model_copy(update={"policies": (*run.policies, *self.untold)})
+        run = telling.ended(run, str(self.site.reports / run.run_id / PAGE), datetime.now(UTC))
         folder = write_reports(run, self.site.reports)
         for sentence in self.not_exercised:
             shown.note(f"not exercised: {sentence}")
-        shown.finished(run, folder / "report.html")
+        shown.finished(run, folder / PAGE)
         return run.exit_status
 
 

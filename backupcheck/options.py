@@ -17,6 +17,25 @@ def add_wait(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """Which boxes to drill in."""
+    command.add_argument("--engine", help="the scratch engine: lxc, process, or auto")
+
+
+def add_services(command: argparse.ArgumentParser) -> None:
+    """Some services in the place of all."""
+    command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")
+
+
+def add_restore_options(command: argparse.ArgumentParser) -> None:
+    """One service, the folder that it comes into, and the snapshot that it comes from."""
+    command.add_argument("services", nargs=1, metavar="SERVICE", help="the service to restore")
+    command.add_argument("--to", metavar="DIR", required=True,
+                         help="a folder of this machine, not there yet or empty; what differs from its seal stays "
+                         "in DIR.incomplete. How to put it back at its host is printed at the end")  # fmt: skip
+    command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+
+
 def add_sync_options(command: argparse.ArgumentParser) -> None:
     """What a person may let through, and how closely to look."""
     for name, meaning in (
