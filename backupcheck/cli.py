@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from backupcheck.options import (
     EPILOG,
+    Parser,
     add_demo_options,
+    add_engine,
     add_evidence_options,
     add_history_options,
     add_keys_options,
     add_report_options,
+    add_restore_options,
+    add_services,
     add_sync_options,
     add_wait,
 )
 
 if TYPE_CHECKING:
+    from backupcheck.errors import BackupcheckError
     from backupcheck.spec import Site, Spec
 
 PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
@@ -40,35 +44,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.do(options)
     except KeyboardInterrupt:
+        from backupcheck import proc
+
+        proc.interrupt()  # what still runs, that clean-up did not wait for, ends now
         print("interrupted; everything was cleaned up", file=sys.stderr)
         return 130
-    except BackupcheckError as error:
-        print(error.message, file=sys.stderr)
-        if error.advice:
-            print(f"  {error.advice}", file=sys.stderr)
-        return error.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except BackupcheckError as error:
+        return _told(error)
+    except Exception as error:  # noqa: BLE001  a defect must not look like a bad backup, which has the status 1
+        from backupcheck.asking import bug
+
+        return _told(bug(error))
     return status
+
+
+def _told(error: BackupcheckError) -> int:
+    print(error.message, file=sys.stderr)
+    if error.advice:
+        print(f"  {error.advice}", file=sys.stderr)
+    return error.exit_status
 
 
 def _like_ctrl_c(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-class _Parser(argparse.ArgumentParser):
-    """A mistake on the command line has the exit status of a mistake in a file: 3."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(3, f"{self.prog}: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     from backupcheck import __version__
 
-    parser = _Parser(
+    parser = Parser(
         prog="backupcheck",
         description="Proves that each self-hosted service would come back from its backup.",
         epilog=EPILOG,
@@ -90,21 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     def add(name: str, help: str, do: object) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help)
         command.add_argument("--site", metavar="FILE", help=f"the site file; default: {', '.join(PLACES)}")
         command.set_defaults(do=do)
         return command
 
-    def add_drill_options(command: argparse.ArgumentParser) -> None:
-        command.add_argument("--engine", help="the scratch engine: lxc, process, or auto")
-
-    def add_services(command: argparse.ArgumentParser) -> None:
-        command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")
-
     nightly = add("nightly", "sync, backup and drill under one lock", _nightly)
-    add_drill_options(nightly)
+    add_engine(nightly)
     add_wait(nightly)
     sync = add("sync", "pull every service into the mirror and seal it", _sync)
     add_sync_options(sync)
@@ -117,10 +118,13 @@ def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     backup.add_argument("--init", action="store_true", help="make the repository if there is none")
     nightly.add_argument("--init", action="store_true", help="make the repository if there is none")
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
-    add_drill_options(drill)
+    add_engine(drill)
     add_wait(drill)
     drill.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
     add_services(drill)
+    add_restore_options(
+        add("restore", "restore one service into a folder, compare it with its seal, say what is next", _restore)
+    )
     keys = add("keys", "make the site's keys, print what each source must allow, pin host keys", _keys)
     add_keys_options(keys)
     add_services(keys)
@@ -129,6 +133,8 @@ def _add_site_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     add_evidence_options(
         add("evidence", "verify the signed log of every run, or bundle it for an auditor", _evidence)
     )
+    notify = add("notify", "with --test: send a test message by each notifier of the site", _notify)
+    notify.add_argument("--test", action="store_true", required=True, help="and say what becomes of it")
     add("doctor", "look at everything that the night needs, before the night does", _doctor)
     add("validate", "read the site and all specs, and say what is wrong with them", _validate)
 
@@ -179,8 +185,7 @@ def _validate(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from backupcheck.doctor import say
 
-    with _interruptible():
-        return say(*_loaded(options))
+    return say(*_loaded(options))
 
 
 def _keys(options: argparse.Namespace) -> int:
@@ -190,8 +195,7 @@ def _keys(options: argparse.Namespace) -> int:
     site, wanted = _loaded(options)
     pin = None if options.pin is None else tuple(options.pin)
     asked = KeysOptions(tuple(options.addresses), options.json, options.check, pin, tuple(options.confirm))
-    with _interruptible():
-        return keys(site, load_specs(site.specs), wanted, asked)
+    return keys(site, load_specs(site.specs), wanted, asked)
 
 
 def _history(options: argparse.Namespace) -> int:
@@ -210,6 +214,13 @@ def _report(options: argparse.Namespace) -> int:
     return report(load_site(_site_file(options)), asked)
 
 
+def _notify(options: argparse.Namespace) -> int:
+    from backupcheck.notifying import test
+    from backupcheck.spec import load_site
+
+    return test(load_site(_site_file(options)))
+
+
 def _evidence(options: argparse.Namespace) -> int:
     from backupcheck.evidence.commands import answer
     from backupcheck.finishing import evidence_of
@@ -226,11 +237,7 @@ def _sync(options: argparse.Namespace) -> int:
     let_through = (*options.allow_deletions, *options.allow_new_host)
     _require_known(let_through, [spec.service for spec in specs])
     wishes = Wishes(frozenset(options.allow_deletions), frozenset(options.allow_new_host), options.compare)
-    with (
-        _interruptible(),
-        sitelock.held(site.state, "sync", options.wait),
-        nightly.face(options.verbose) as face,
-    ):
+    with sitelock.held(site.state, "sync", options.wait), nightly.face(options.verbose) as face:
         return nightly.show_synced(face, nightly.pull(site, specs, face, wishes))
 
 
@@ -238,7 +245,7 @@ def _backup(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "backup", options.wait):
+    with sitelock.held(site.state, "backup", options.wait):
         snapshot = nightly.back_up(site, init=options.init)
         lacking = nightly.not_whole(site, specs)
     whole = len(specs) - len(lacking)
@@ -252,16 +259,23 @@ def _drill(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "drill", options.wait):
+    with sitelock.held(site.state, "drill", options.wait):
         job = nightly.Job(site, specs, options.engine, options.verbose)
         return job.drill(options.snapshot)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from backupcheck.comeback import RestoreOptions, restore
+
+    site, (spec,) = _loaded(options)
+    return restore(site, spec, RestoreOptions(options.to, options.snapshot, options.verbose))
 
 
 def _nightly(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
 
     site, specs = _loaded(options)
-    with _interruptible(), sitelock.held(site.state, "nightly", options.wait):
+    with sitelock.held(site.state, "nightly", options.wait):
         return nightly.Job(site, specs, options.engine, options.verbose).all(init=options.init)
 
 
@@ -269,20 +283,7 @@ def _demo(options: argparse.Namespace) -> int:
     from backupcheck.demo import DemoOptions, demo
 
     folder = Path(options.keep) if options.keep else None
-    with _interruptible():
-        return demo(DemoOptions(folder, options.engine, options.verbose, tuple(options.not_exercised)))
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends the programs that run, so that clean-up can begin at once."""
-    from backupcheck import proc
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        proc.interrupt()
-        raise
+    return demo(DemoOptions(folder, options.engine, options.verbose, tuple(options.not_exercised)))
 
 
 def _kinds(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from backupcheck.asking import ask, bug, named_once
 from backupcheck.boxes import folder as scratchfolder
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
-from backupcheck.restoring import Measured, measured, restore_findings
+from backupcheck.restoring import Measured, measured, restore_findings, stored_in
 from backupcheck.result import CheckResult, Finding, Proof, check_result, finding_of, not_asked
 from backupcheck.runbook import runbook
 from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
@@ -208,14 +208,7 @@ class Drill:
     def _restore(self, service: ServiceDrill, folder: Path) -> Tree:
         name = service.spec.service
         assert self.plan is not None
-        stored = self.plan.services.get(name)
-        if stored is None:
-            raise BadBackup(
-                f"the snapshot {self.plan.snapshot.id[:8]} has nothing of {name}",
-                id="snapshot.service-missing",
-                advice=f"see why {name} was not in the mirror when restic ran: run `backupcheck sync`",
-            )
-        service.stored = stored
+        service.stored = stored = stored_in(self.plan, name)
         if stored.bytes > (free := shutil.disk_usage(folder).free):
             raise ScratchError(
                 f"{name} restored has {stored.bytes} bytes, and the scratch folder has only {free} free",

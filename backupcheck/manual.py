@@ -17,7 +17,7 @@ from pydantic import Field
 
 from backupcheck.errors import UsageError
 from backupcheck.reporters import json as run_json
-from backupcheck.seams import CAPTURES, CHECKS, ENGINES, POLICIES, SEAMS, Kind, Seam
+from backupcheck.seams import CAPTURES, CHECKS, ENGINES, NOTIFIERS, POLICIES, SEAMS, Kind, Seam
 from backupcheck.spec import Outline, SiteOutline
 from backupcheck.validate import unknown_key
 
@@ -121,6 +121,7 @@ def schema(of: str) -> str:
 def _site_schema() -> Json:
     made = _Site.model_json_schema() | {"title": "Site"}
     made["properties"]["policies"]["items"] = _one_of(POLICIES, made["$defs"])
+    made["properties"]["notifiers"]["items"] = _one_of(NOTIFIERS, made["$defs"])
     made["$defs"]["ScratchSpec"]["properties"]["engine"]["enum"] = ["auto", *ENGINES.kinds]
     return made
 
@@ -142,6 +143,9 @@ class _Site(SiteOutline):
 
     policies: tuple[dict[str, object], ...] = Field(
         (), description="what must be true of the site as a whole, and of each service that has no such of its own"
+    )
+    notifiers: tuple[dict[str, object], ...] = Field(
+        (), description="who is told how a run ended, and how; in this order"
     )
 
 

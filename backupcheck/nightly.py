@@ -15,6 +15,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.face import Face
 from backupcheck.finishing import finished
 from backupcheck.mirror import publishing
+from backupcheck.notifying import Telling
 from backupcheck.plan import choose_engine, repository_of, require_known
 from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
@@ -27,6 +28,7 @@ from backupcheck.sync import Synced, Wishes, sync
 from backupcheck.tree import Tree
 
 LATEST = "latest"
+PAGE = "report.html"
 
 
 @contextlib.contextmanager
@@ -95,22 +97,35 @@ class Job:
         self.verbose = verbose
         self.not_exercised = (*not_exercised, *_left_out(site, specs))
         self.run_id = new_run_id(datetime.now(UTC))
+        self.untold: tuple[CheckResult, ...] = ()
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
 
     def all(self, *, init: bool) -> int:
         """Sync, backup, drill; the exit status."""
-        with face(self.verbose) as shown:
+        with face(self.verbose) as shown, self._telling(shown, LATEST) as telling:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
             snapshot = self._backed_up(shown, init=init)
-            return self._drilled(shown, snapshot)
+            return self._drilled(shown, snapshot, telling)
 
     def drill(self, snapshot: str) -> int:
         """Drill one snapshot; the exit status. Raises `UsageError` for one that the site does not have."""
-        with face(self.verbose) as shown:
-            if snapshot != LATEST:
-                require_known(self.site, snapshot)
-            return self._drilled(shown, snapshot)
+        if snapshot != LATEST:
+            require_known(self.site, snapshot)
+        with face(self.verbose) as shown, self._telling(shown, snapshot) as telling:
+            return self._drilled(shown, snapshot, telling)
+
+    @contextlib.contextmanager
+    def _telling(self, shown: Face, snapshot: str) -> Iterator[Telling]:
+        """The notifiers are told that it begins, and also if it ends without a report."""
+        telling = Telling(self.site, whole=snapshot == LATEST and not _left_out(self.site, self.specs))
+        self.untold = telling.begun(self.run_id)
+        try:
+            yield telling
+        except BaseException as error:
+            for result in telling.broke_off(error):
+                shown.note(f"{result.name}: {result.findings[0].message}")
+            raise
 
     def _backed_up(self, shown: Face, *, init: bool) -> str:
         for spec in self.specs:
@@ -122,7 +137,7 @@ class Job:
                 results.append(check_result("backup", "backup", [finding_of(error, service)]))
             return LATEST
 
-    def _drilled(self, shown: Face, snapshot: str) -> int:
+    def _drilled(self, shown: Face, snapshot: str, telling: Telling) -> int:
         suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
@@ -130,6 +145,8 @@ class Job:
         admitted = (*self.not_exercised, *([older] if older else []))
         run = run.model_copy(update={"not_exercised": (*admitted, *run.not_exercised)})
         run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC), of_the_past=bool(older))
+        run = run.model_copy(update={"policies": (*run.policies, *self.untold)})
+        run = telling.ended(run, str(self.site.reports / run.run_id / PAGE), datetime.now(UTC))
         for sentence in admitted:
             shown.note(f"not exercised: {sentence}")
         try:
@@ -137,7 +154,7 @@ class Job:
         except OSError as error:
             shown.finished(run, None)
             raise unwritable(self.site.reports, error) from error
-        shown.finished(run, folder / "report.html")
+        shown.finished(run, folder / PAGE)
         return run.exit_status
 
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from datetime import date
+from typing import NoReturn
 
 EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
 line is wrong; 4 a policy is not met; 130 interrupted"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A mistake on the command line has the exit status of a mistake in a file: 3."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(3, f"{self.prog}: {message}\n")
 
 
 def add_wait(command: argparse.ArgumentParser) -> None:
@@ -15,6 +25,25 @@ def add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait so long for another run of the site"
     )
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """Which boxes to drill in."""
+    command.add_argument("--engine", help="the scratch engine: lxc, process, or auto")
+
+
+def add_services(command: argparse.ArgumentParser) -> None:
+    """Some services in the place of all."""
+    command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")
+
+
+def add_restore_options(command: argparse.ArgumentParser) -> None:
+    """One service, the folder that it comes into, and the snapshot that it comes from."""
+    command.add_argument("services", nargs=1, metavar="SERVICE", help="the service to restore")
+    command.add_argument("--to", metavar="DIR", required=True,
+                         help="a folder of this machine, not there yet or empty; what differs from its seal stays "
+                         "in DIR.incomplete. How to put it back at its host is printed at the end")  # fmt: skip
+    command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
 
 
 def add_sync_options(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from backupcheck.canary.value import parse
 from backupcheck.errors import BadBackup
-from backupcheck.plan import Stored
+from backupcheck.plan import Plan, Stored
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of
 from backupcheck.seal.captured import reports
 from backupcheck.seal.marker import read_marker
@@ -31,6 +31,18 @@ class Measured:
         """When the canary was written, if the checks have found that very one in the data."""
         asked = [check.outcome for check in checks if check.kind == CANARY]
         return self.canary if asked and set(asked) == {Outcome.PASS} else None
+
+
+def stored_in(plan: Plan, name: str) -> Stored:
+    """One service in the snapshot. Raises `BadBackup` with `snapshot.service-missing`."""
+    stored = plan.services.get(name)
+    if stored is None:
+        raise BadBackup(
+            f"the snapshot {plan.snapshot.id[:8]} has nothing of {name}",
+            id="snapshot.service-missing",
+            advice=f"see why {name} was not in the mirror when restic ran: run `backupcheck sync`",
+        )
+    return stored
 
 
 def measured(tree: Tree) -> Measured:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from backupcheck.duration import shown
@@ -33,7 +34,6 @@ def _whole(line: str) -> str:
 
 
 def _lines(site: Site, spec: Spec, snapshot: str, path: str, seconds: float | None) -> Iterator[str]:
-    host = spec.source.host
     yield "# 1. The repository"
     yield from _opened(site)
     took = "" if seconds is None else f"; it took {shown(timedelta(seconds=max(1, round(seconds))))} in the drill"
@@ -41,18 +41,30 @@ def _lines(site: Site, spec: Spec, snapshot: str, path: str, seconds: float | No
     yield f"mkdir -m 0700 {_quoted(TARGET)}"
     chosen = f"{_quoted(snapshot)} --include {_quoted(literal(path))}"
     yield f"restic restore --no-lock {chosen} --target {_quoted(TARGET)}"
+    yield from _put_back(site, spec, f"{TARGET}{path}", TARGET, 3)
+
+
+def next_steps(site: Site, spec: Spec, folder: Path) -> tuple[str, ...]:
+    """What is left to do where the service lies restored in `folder`: lines as `runbook` has them."""
+    return tuple(_put_back(site, spec, str(folder), str(folder), 1))
+
+
+def _put_back(site: Site, spec: Spec, folder: str, whole: str, step: int) -> Iterator[str]:
+    """From `folder` to where it came from; `whole` can be removed in the end, `step` is the first's number."""
+    host = spec.source.host
     where = "this machine" if host == "local" else host
-    yield f"# 3. At {where}: stop the service and move away what is left of its files (an old journal beside a"
-    yield "#    restored database ruins it); then put the restored ones where they came from"
+    yield f"# {step}. At {where}: stop the service and move away what is left of its files (an old journal beside"
+    yield "#    a restored database ruins it); then put the restored ones where they came from"
     if host != "local":
         yield "#    (log in with a key that may write there: the site's own may only read)"
     for one in _outermost(spec.declared):
-        yield _put_back(site, spec, f"{TARGET}{path}", one)
+        yield _copied(site, spec, folder, one)
     loads = [line for capture in spec.capture for line in capture.runbook()]
     if loads:
-        yield f"# 4. At {where}: what was captured"
+        step += 1
+        yield f"# {step}. At {where}: what was captured"
         yield from loads
-    yield f"# {5 if loads else 4}. Start the service and look at it; then remove {TARGET}"
+    yield f"# {step + 1}. Start the service and look at it; then remove {whole}"
 
 
 def _opened(site: Site) -> Iterator[str]:
@@ -73,7 +85,7 @@ def _outermost(paths: Iterable[str]) -> Iterator[str]:
     return (path for path in every if not any(path.startswith(f"{other}/") for other in every))
 
 
-def _put_back(site: Site, spec: Spec, folder: str, path: str) -> str:
+def _copied(site: Site, spec: Spec, folder: str, path: str) -> str:
     """Secluded arguments (-s) are not read by the other machine's shell. Folders above what was pulled are as they
     were at the source; those above what was only captured, such as /tmp, are not, and stay as they are there."""
     words = ["rsync", "-aHAXs", "--numeric-ids", "--relative"]

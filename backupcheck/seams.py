@@ -21,6 +21,7 @@ from typing import IO, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from backupcheck.notifier import Notifier as Notifier
 from backupcheck.proc import Completed, Started
 from backupcheck.registry import Kind as Kind
 from backupcheck.registry import Seam as Seam
@@ -272,4 +273,5 @@ ENGINES: Seam[Engine] = Seam("engine", "backupcheck.scratch")
 REPORTERS: Seam[Reporter] = Seam("reporter", "backupcheck.reporters")
 POLICIES: Seam[Kind] = Seam("policy", "backupcheck.policies")
 """What a policy is made of stands in `policy.py`: it sees whole sites, which the other kinds do not know."""
-SEAMS = (CHECKS, CAPTURES, ENGINES, REPORTERS, POLICIES)
+NOTIFIERS: Seam[Notifier] = Seam("notifier", "backupcheck.notifiers")
+SEAMS = (CHECKS, CAPTURES, ENGINES, REPORTERS, POLICIES, NOTIFIERS)

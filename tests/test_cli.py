@@ -54,6 +54,7 @@ def test_help_tells_the_exit_statuses() -> None:
         "sync",
         "backup",
         "drill",
+        "restore",
         "keys",
         "doctor",
         "validate",

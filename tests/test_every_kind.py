@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from backupcheck import manual, yamlfile
-from backupcheck.seams import CAPTURES, CHECKS, ENGINES, POLICIES, REPORTERS, SEAMS, Facts, Kind, Seam
+from backupcheck.seams import CAPTURES, CHECKS, ENGINES, NOTIFIERS, POLICIES, REPORTERS, SEAMS, Facts, Kind, Seam
 from backupcheck.validate import validated
 
 TESTS = Path(__file__).parent
@@ -48,7 +48,7 @@ def kinds(*seams: Seam[Kind]) -> list[object]:
 
 
 every = pytest.mark.parametrize("found", kinds(*SEAMS))
-in_specs = pytest.mark.parametrize("found", kinds(CHECKS, CAPTURES, POLICIES))
+in_specs = pytest.mark.parametrize("found", kinds(CHECKS, CAPTURES, POLICIES, NOTIFIERS))
 judging = pytest.mark.parametrize("found", kinds(CHECKS, POLICIES))
 checks = pytest.mark.parametrize("found", kinds(CHECKS))
 
@@ -106,8 +106,9 @@ def test_the_manual_page_has_an_example_that_a_spec_takes(found: Found) -> None:
 
 @in_specs
 def test_the_json_schema_has_it_and_takes_its_example(found: Found) -> None:
-    schema = json.loads(manual.schema("site" if found.seam is POLICIES else "spec"))
-    key = {CHECKS.name: "checks", CAPTURES.name: "capture", POLICIES.name: "policies"}[found.seam.name]
+    schema = json.loads(manual.schema("site" if found.seam in (POLICIES, NOTIFIERS) else "spec"))
+    keys = {CHECKS: "checks", CAPTURES: "capture", POLICIES: "policies", NOTIFIERS: "notifiers"}
+    key = next(key for seam, key in keys.items() if seam is found.seam)
     validator = jsonschema.Draft202012Validator({**schema["properties"][key], "$defs": schema["$defs"]})
 
     assert found.name in schema["properties"][key]["items"]["properties"]

@@ -121,12 +121,14 @@ def test_what_is_bad_is_said_with_why_it_is_required_and_whose_waiver_ended() ->
     said = _shown(runs.lapsed())
 
     assert (
-        "every user can read the secret; the waiver of Ann Example ended on 2026-03-13 "
-        "(expected 0600, is 0644)\n"
+        "every user can read the secret; the waiver of Ann Example ended on 2026-03-13 (expected 0600, is 0644)\n"
     ) in said
     assert "\nwhy lldap secret.mode: whoever reads this key can log in as everybody\n" in said
     assert ": ended, 1 finding is bad again; Ann Example until 2026-03-13: mended in April\n" in said
-    assert "; the waiver of Dee Example is for 1 at most, and 2 are found (and 1 more)\n" in said
+    assert (
+        "; the waiver of Dee Example is for 1 at most, and 2 are found (expected present, is missing) "
+        "(and 1 more)\n"
+    ) in said
     assert ": is for 1 at most, 2 findings are bad; Dee Example until 2026-03-31: mended in April\n" in said
     assert "recipes: its check gave no answer; Eve Example until 2026-03-31: mended in April\n" in said
 

@@ -28,14 +28,17 @@ HOUSE = """
  2  rereading                                            # a run, out of its run.json
  2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
+ 3  notifier                                             # what notifiers are made of
  3  lines measures                                       # a run in plain lines, in plain values
  4  seams fields questions                                # what kinds are made of
+ 4  news                                                 # what of a run is to be told
  4  trends                                               # what was measured, as lines to draw
  4  keys/ restic/ lxc/ disks                              # instruments
  5  seal/ boxes/ remote/                                  # instruments for kinds
  6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/ lookout
  6  paced                                                # the limits of one pull
- 7  checks/* capture/* scratch/* reporters/*              # kinds: none knows another
+ 7  checks/* capture/* scratch/* reporters/* notifiers/*  # kinds: none knows another
+ 7  told                                                 # what was told already
  7  evidence/                                             # the signed log of runs
  8  spec/ history/
  9  manual plan sealing asking allowed preflight runbook sources enclosed
@@ -44,10 +47,10 @@ HOUSE = """
 10  restoring policies/*
 11  drill sync sitekeys/ policing
 12  suite doctor/
-13  items
+13  items notifying
 14  fixtures session face recorded finishing
 15  pytest_plugin nightly
-16  demo options retelling
+16  demo options retelling comeback
 17  cli
 18  __main__
 """

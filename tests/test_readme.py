@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from backupcheck.result import Outcome
-from backupcheck.seams import CHECKS, POLICIES, Moment
+from backupcheck.seams import CHECKS, NOTIFIERS, POLICIES, Moment
 from backupcheck.spec import load_site, load_spec
 from tests.checks.plain import PlainBox
 from tests.lab.lab import REPOSITORY_ROOT
@@ -49,6 +49,13 @@ def test_the_policies_are_ones(tmp_path: Path) -> None:
 
 def test_every_kind_of_policy_is_shown() -> None:
     assert [name for name in POLICIES.kinds if f"- {name}: " not in README] == []
+
+
+def test_the_notifiers_are_ones(tmp_path: Path) -> None:
+    text = (REPOSITORY_ROOT / "specs/site.yaml").read_text().partition("policies:")[0]
+    (tmp_path / "site.yaml").write_text(text + block("yaml", "notifiers:"))
+
+    assert [one.kind() for one in load_site(tmp_path / "site.yaml").notifiers] == list(NOTIFIERS.kinds)
 
 
 def test_the_test_in_python_is_one_of_the_suite() -> None:

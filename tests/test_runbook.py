@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from backupcheck.plan import make_plan, repository_of
 from backupcheck.restic.access import Access
 from backupcheck.restic.repository import Repository
 from backupcheck.result import LONGEST_TEXT
-from backupcheck.runbook import runbook
+from backupcheck.runbook import next_steps, runbook
 from backupcheck.spec import Site, Spec, load_site, load_spec
 from tests.sshd import HOST, Sshd
 
@@ -266,6 +267,22 @@ def test_what_lies_below_another_path_is_put_back_once(tmp_path: Path) -> None:
 
     assert [line[-2].partition("/./")[2] for line in words] == ["srv/a", "srv/ab"]
     assert any("it took 1m30s in the drill" in line for line in lines)
+
+
+def test_what_is_left_to_do_after_a_restore_is_numbered_anew(tmp_path: Path) -> None:
+    capture = "[{postgres: {database: notes, to: /tmp/notes.sql}}]"
+    spec = spec_of(tmp_path, "{host: nas, paths: [/srv/]}", capture)
+    lines = next_steps(site_of(tmp_path), spec, Path("/mnt/it's back"))
+    whole = runbook(site_of(tmp_path), spec, "0", "/notes", None)
+
+    assert [line.partition(":")[0] for line in lines if re.match("# [0-9]", line)] == [
+        "# 1. At nas",
+        "# 2. At nas",
+        "# 3. Start the service and look at it; then remove /mnt/it's back",
+    ]
+    sources = [shlex.split(line)[-2] for line in lines if line.startswith("rsync ")]
+    assert sources[0] == "/mnt/it's back/./srv"
+    assert len(lines) == len(whole) - next(n for n, line in enumerate(whole) if line.startswith("# 3."))
 
 
 def test_a_line_that_a_report_would_cut_is_no_command(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
-from backupcheck.doctor import clock, engine, places, repository, sources, timers, tools
+from backupcheck.doctor import clock, engine, notifiers, places, repository, sources, timers, tools
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.result import Finding, Outcome, finding_of
 from backupcheck.spec import Site, Spec
@@ -23,6 +23,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "sources": sources.look,
         "repository": repository.look,
         "timers": timers.look,
+        "notifiers": notifiers.look,
     }
 )
 

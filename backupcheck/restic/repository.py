@@ -146,8 +146,9 @@ class Repository:
             # 0.14 ends with status 0 for a snapshot that it cannot load
             raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
 
-    def restore(self, snapshot: str, path: str, target: Path) -> Restored:
-        """Restore what lies at the absolute `path` of a snapshot below `target`.
+    def restore(self, snapshot: str, path: str, target: Path, *, all_there_is: bool = False) -> Restored:
+        """Restore what lies at the absolute `path` of a snapshot below `target`; with `all_there_is`, go on where
+        a pack is gone.
 
         Damage is returned by the lines that name it; whatever else goes wrong is raised. restic's status 0
         does not mean that anything was restored: compare with `listing`.
@@ -155,7 +156,7 @@ class Repository:
         words = ("restore", *READING, snapshot, "--include", literal(path), "--target", str(target))
         began = time.monotonic()
         try:
-            self._watched(self._command(*words, timeout=SECONDS_LARGE))
+            self._watched(self._command(*words, timeout=SECONDS_LARGE), all_there_is=all_there_is)
         except ProcessError as error:
             if isinstance(error, ToolMissing):
                 raise
@@ -182,13 +183,14 @@ class Repository:
             raise self._named(error) from error
         return Reading({}, whole=True)
 
-    def _watched(self, command: Command) -> None:
-        """Run to the end, but not through the 44 s that 0.14 waits for a pack of this machine that is gone."""
+    def _watched(self, command: Command, *, all_there_is: bool = False) -> None:
+        """Run to the end, but not through the 44 s that 0.14 waits for a pack of this machine that is gone, unless
+        all there is is wanted."""
         deadline = time.monotonic() + command.timeout
         with proc.started(command) as restic:
             while restic.running:
                 time.sleep(LOOK_SECONDS)
-                if self.access.folder is not None and GONE.search(restic.stderr_text()):
+                if not all_there_is and self.access.folder is not None and GONE.search(restic.stderr_text()):
                     break
                 if time.monotonic() > deadline:
                     said = restic.stderr_text()

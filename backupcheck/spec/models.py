@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
 
 from backupcheck.mistakes import nearest
-from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind
+from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind, Notifier
 from backupcheck.waivers import Waiver
 
 
@@ -271,4 +271,7 @@ class Site(SiteOutline):
 
     policies: tuple[SkipValidation[SerializeAsAny[Kind]], ...] = Field(
         (), description="what must be true of the site as a whole, and of each service that has no such of its own"
+    )
+    notifiers: tuple[SkipValidation[SerializeAsAny[Notifier]], ...] = Field(
+        (), description="who is told how a run ended, and how; in this order"
     )

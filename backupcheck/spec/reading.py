@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from backupcheck import yamlfile
 from backupcheck.errors import Problem, SpecError, UsageError
 from backupcheck.mistakes import unknown_key
-from backupcheck.seams import CAPTURES, CHECKS, POLICIES, Capture, Check, Facts, Kind, Seam
+from backupcheck.seams import CAPTURES, CHECKS, NOTIFIERS, POLICIES, Capture, Check, Facts, Kind, Notifier, Seam
 from backupcheck.spec.models import Model, Outline, RepositorySpec, Site, SiteOutline, Spec
 from backupcheck.validate import validated
 from backupcheck.waivers import senseless
@@ -21,7 +23,7 @@ from backupcheck.yamlfile import Document, Value
 SITE_FILE = "site.yaml"
 NOTHING = "a spec that asks nothing proves nothing"
 NOTHING_REQUIRED = "a spec that requires nothing proves nothing"
-ModelT = TypeVar("ModelT", bound=Model)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 KindT = TypeVar("KindT", bound=Kind)
 
 
@@ -31,14 +33,19 @@ def load_site(file: Path) -> Site:
     problems: list[Problem] = []
     rest = document.value
     policies: tuple[Kind, ...] = ()
+    notifiers: tuple[Notifier, ...] = ()
     if isinstance(rest, dict):
         rest = dict(rest)
         policies = _kinds(POLICIES, rest.pop("policies", []), document, "policies", problems)
-    site = validated(SiteOutline, rest, document, (), beside=("policies",))
+        notifiers = _kinds(NOTIFIERS, rest.pop("notifiers", []), document, "notifiers", problems)
+    site = validated(SiteOutline, rest, document, (), beside=("policies", "notifiers"))
     problems += _same_twice(policies, document)
+    problems += _told_twice(notifiers, document)
     if isinstance(site, tuple) or document.problems or problems:
         raise SpecError(_in_order(document, (*(site if isinstance(site, tuple) else ()), *problems)))
-    return Site(**dict(_anchored(site, file.resolve().parent)), policies=policies)
+    folder = file.resolve().parent
+    anchored = tuple(_anchored(notifier, folder) for notifier in notifiers)
+    return Site(**dict(_anchored(site, folder)), policies=policies, notifiers=anchored)
 
 
 def _anchored(model: ModelT, folder: Path) -> ModelT:
@@ -128,6 +135,17 @@ def _same_twice(policies: tuple[Kind, ...], document: Document) -> Iterator[Prob
         if times > 1:
             text = f"{times} policies of the kind {word!r}: only one can hold"
             yield document.problem(("policies",), text, at_key=True)
+
+
+def _told_twice(notifiers: tuple[Notifier, ...], document: Document) -> Iterator[Problem]:
+    """What was told is remembered by kind and file."""
+    seen: set[tuple[str, Path]] = set()
+    for index, notifier in enumerate(notifiers):
+        name = (notifier.kind(), notifier.url_file)
+        if name in seen:
+            text = f"there is another notifier of the kind {name[0]!r} with the file {str(name[1])!r}"
+            yield document.problem(("notifiers", index), text)
+        seen.add(name)
 
 
 def _of_the_site(policies: tuple[Kind, ...], document: Document) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck.doctor import LOOKS, clock, examine, places, repository, timers, tools
+from backupcheck.doctor import LOOKS, clock, examine, notifiers, places, repository, timers, tools
 from backupcheck.doctor.examine import Look
 from backupcheck.result import Finding, Outcome
 from backupcheck.spec import Site, Spec, load_site, load_specs
@@ -208,6 +208,26 @@ def test_a_clock_before_this_program_was_installed_is_wrong(
     monkeypatch.setattr(clock, "datetime", Past)
 
     assert "doctor.clock-wrong" in complaints(clock.look, small)
+
+
+def test_a_site_that_tells_nobody_is_worth_a_word(small: SmallSite) -> None:
+    assert set(complaints(notifiers.look, small)) == {"doctor.nobody-told"}
+
+
+def test_a_notifiers_address_must_be_there_and_is_for_nobody_else(small: SmallSite) -> None:
+    with small.site.open("a") as file:
+        file.write(
+            "notifiers: [{ping: {url_file: good}}, {ping: {url_file: open}}, {apprise: {url_file: missing}}]\n"
+        )
+    for name, mode in (("good", 0o600), ("open", 0o644)):
+        (small.specs / name).write_text("https://127.0.0.1/secret\n")
+        (small.specs / name).chmod(mode)
+    found = complaints(notifiers.look, small)
+
+    assert {id: finding.subject for id, finding in found.items()} == {
+        "notify.file-open": "ping open",
+        "notify.file-missing": "apprise missing",
+    }
 
 
 def test_the_command_says_a_line_each_and_what_to_do(proven: SmallSite, small: SmallSite) -> None:
