@@ -366,7 +366,7 @@ def test_what_is_not_there_is_one_sentence(site: SmallSite) -> None:
     for words, status, sentence in (
         (("proxy", "--to", back), 1, "has nothing of proxy"),
         (("nots", "--to", back), 3, "there is no service 'nots'; there are notes, proxy, tasks"),
-        (("notes", "--to", back, "--snapshot", "00000000"), 2, "the site has no snapshot '00000000'"),
+        (("notes", "--to", back, "--snapshot", "00000000"), 3, "the site has no snapshot '00000000'"),
     ):
         said = site.command("restore", *words)
 
