@@ -104,18 +104,25 @@ def add_report_options(command: argparse.ArgumentParser) -> None:
 
 def add_evidence_options(command: argparse.ArgumentParser) -> None:
     """What is to be done with the log of evidence, and against what."""
-    command.add_argument("do_with", choices=("verify", "export"), metavar="verify|export",
-                         help="verify the log, or make the bundle for an auditor")  # fmt: skip
-    command.add_argument("place", nargs="?", metavar="PATH",
-                         help="verify: the log's folder, or an unpacked bundle; default: the site's. "
-                         "export: the folder, .zip or .tar.gz to make")  # fmt: skip
-    command.add_argument("--public-key", metavar="FILE", help="verify: the key that you keep elsewhere")
-    command.add_argument("--anchor", action="append", default=[], metavar="N:DIGEST",
-                         help="verify: an anchor that a report printed must be in the log")  # fmt: skip
+    parts = command.add_subparsers(dest="do_with", metavar="verify|export", required=True)
+    verify = parts.add_parser("verify", help="whether the log is whole")
+    verify.add_argument("place", nargs="?", metavar="PATH",
+                        help="the log's folder, or an unpacked bundle; default: the site's")  # fmt: skip
+    verify.add_argument("--public-key", metavar="FILE", help="the key that you keep elsewhere")
+    verify.add_argument("--anchor", type=_anchor, action="append", default=[], metavar="N:DIGEST",
+                        help="an anchor that a report printed must be in the log")  # fmt: skip
+    export = parts.add_parser("export", help="make the bundle for an auditor")
+    export.add_argument("place", metavar="PATH", help="the folder, .zip or .tar.gz to make")
     for name, meaning in (("--from", "the first day"), ("--to", "the last day")):
-        command.add_argument(
-            name, dest=f"day_{name[2:]}", type=_day, metavar="DAY", help=f"export: {meaning}, UTC"
-        )
+        export.add_argument(name, dest=f"day_{name[2:]}", type=_day, metavar="DAY", help=f"{meaning}, UTC")
+    for part in (verify, export):
+        part.add_argument("--site", metavar="FILE", default=argparse.SUPPRESS, help="the site file")
+
+
+def _anchor(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,17}:[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no anchor: write it as a report prints it, NUMBER:DIGEST")
+    return text
 
 
 def _day(text: str) -> date:

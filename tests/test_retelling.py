@@ -80,7 +80,9 @@ def test_a_real_night_is_told(tmp_path: Path) -> None:
         exported = small.command("evidence", "export", str(bundle))
         of_the_bundle = small.command("evidence", "verify", str(bundle))
         elsewhere = small.command("evidence", "verify", "--anchor", f"1:{'0' * 64}")
+        later = small.command("evidence", "export", "--from", "2030-01-01", str(bundle) + ".zip")
         nowhere = small.command("evidence", "export")
+        no_anchor = small.command("evidence", "verify", "--anchor", "nonsense")
 
     assert (night.status, history.code, tasks.code, report.code) == (0, 0, 0, 0)
     assert [line.split()[:2] for line in history.text.splitlines()] == [
@@ -92,6 +94,8 @@ def test_a_real_night_is_told(tmp_path: Path) -> None:
     assert tasks.text.endswith(" 502 rows in 2 tables\n")
     assert report.text.splitlines()[-4:] == night.completed.text.splitlines()[-4:]
     assert (verified.code, exported.code, of_the_bundle.code, elsewhere.code, nowhere.code) == (0, 0, 0, 1, 3)
+    assert (no_anchor.code, "is no anchor" in no_anchor.stderr) == (3, True)
+    assert "unrecognized" not in later.stderr
     assert verified.text.splitlines()[0].startswith("1 record, ")
     assert "[evidence.anchor]" in elsewhere.text
 

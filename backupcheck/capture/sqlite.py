@@ -135,8 +135,14 @@ class Sqlite(Capture):
         work = private / "work"
         for _ in range(PULLS):
             with tempfile.TemporaryFile(dir=private) as stream:
-                self._run(source, stream)
-                about = unpacked(stream, work, self.path)
+                try:
+                    source.run(self.commands(source.root)[0], timeout=self.timeout, stdout=stream)
+                    about = unpacked(stream, work, self.path)
+                except (ToolFailed, PullError) as error:
+                    # ssh may end well although it could not write all that came
+                    if _is_full(stream):
+                        raise self._no_room() from error
+                    raise self._named(source, error) if isinstance(error, ToolFailed) else error from error
             if about.method == "raw":
                 require_one_state(work, self.path)
             contents = about.contents or looked_into(
@@ -151,17 +157,12 @@ class Sqlite(Capture):
         said = "; ".join(contents.problems[:MOST_SAID])
         raise damaged(self.path, said)
 
-    def _run(self, source: Source, stream: IO[bytes]) -> None:
-        try:
-            source.run(self.commands(source.root)[0], timeout=self.timeout, stdout=stream)
-        except (ToolFailed, PullError) as error:
-            if _is_full(stream):
-                raise PullError(
-                    f"there is no room in the mirror for the copy of {self.path}",
-                    id="sync.target-full",
-                    advice="make room; what was there before is kept",
-                ) from error
-            raise self._named(source, error) if isinstance(error, ToolFailed) else error from error
+    def _no_room(self) -> PullError:
+        return PullError(
+            f"there is no room in the mirror for the copy of {self.path}",
+            id="sync.target-full",
+            advice="make room; what was there before is kept",
+        )
 
     def _publish(self, copy: Path, place: Path, about: About, folder: Path) -> int:
         """Put it in its place, unless the very same is there already; the size in bytes."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 
-from backupcheck.errors import BackupcheckError, UsageError
+from backupcheck.errors import BackupcheckError
 from backupcheck.evidence.bundle import export
 from backupcheck.evidence.verifying import Verified, verify
 from backupcheck.wording import moment_text
@@ -25,10 +25,6 @@ def answer(options: argparse.Namespace, own: Callable[[], Path]) -> int:
         place = Path(options.place) if options.place else own()
         key = Path(options.public_key) if options.public_key else None
         return verify_command(place, key, options.anchor)
-    if not options.place:
-        raise UsageError(
-            "where to make the bundle?", advice="name a folder, .zip or .tar.gz that is not there yet"
-        )
     return export_command(own(), options.day_from, options.day_to, Path(options.place))
 
 

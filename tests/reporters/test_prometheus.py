@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +14,6 @@ from backupcheck.result import Outcome, Run
 from tests.reporters import histories, homelab, runs
 from tests.reporters.goldens import golden
 from tests.reporters.runs import SAMPLES
-
-PROMTOOL = shutil.which("promtool") or ""
 
 
 def _read(run: Run) -> Mapping[str, Mapping[tuple[str, ...], float]]:
@@ -57,17 +53,6 @@ def test_names_follow_the_conventions() -> None:
         name for name in names if name.endswith(("_total", "_count", "_sum", "_bucket", "_ms", "_minutes"))
     ]
     assert all(name.endswith("_timestamp_seconds") for name in names if "proven_" in name or "since" in name)
-
-
-@pytest.mark.skipif(not PROMTOOL, reason="promtool is not installed")
-@pytest.mark.parametrize("sample", SAMPLES)
-def test_promtool_finds_nothing_to_say(sample: str) -> None:
-    text = Prometheus().render(SAMPLES[sample])
-    done = subprocess.run(
-        [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False
-    )
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_says_how_each_service_ended_and_what_was_measured() -> None:
