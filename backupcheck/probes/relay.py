@@ -22,13 +22,15 @@ PAUSE = 0.05
 
 def listening(path: str) -> socket.socket:
     """A socket that whoever comes to its folder may connect to; bound from inside the folder, for the path of a
-    socket must be short (unix(7))."""
+    socket must be short (unix(7)). It has its name only when it listens: who sees it may connect."""
     folder, name = os.path.split(path)
     os.chdir(folder)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(name)
-    pathlib.Path(name).chmod(0o666)
+    draft = pathlib.Path(f".{name}")
+    listener.bind(str(draft))
+    draft.chmod(0o666)
     listener.listen(16)
+    draft.rename(name)
     return listener
 
 
