@@ -24,7 +24,7 @@ IGNORED = (b"OK (not found)", b"OK (rate limited)")
 """What healthchecks.io answers, with status 200, to a ping that it does not count."""
 
 
-class _Again(Exception):
+class _Again(BackupcheckError):
     """It may pass; holds what is said if it does not."""
 
     def __init__(self, finding: Finding) -> None:
