@@ -5,13 +5,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NAME ?= mealie
+FUZZ_SECONDS ?= 60
 
 # program:package, for Debian
 DRILL_PROGRAMS := lxc-start:lxc newuidmap:uidmap ip:iproute2 mmdebstrap:mmdebstrap restic:restic rsync:rsync \
 	ssh:openssh-client bwrap:bubblewrap setpriv:util-linux
-TEST_PROGRAMS := $(DRILL_PROGRAMS) sshd:openssh-server sqlite3:sqlite3 chromium:chromium node:nodejs npm:npm git:git
+TEST_PROGRAMS := $(DRILL_PROGRAMS) sshd:openssh-server sqlite3:sqlite3 chromium:chromium node:nodejs npm:npm git:git \
+	rclone:rclone
 
-.PHONY: help restore-drill test check format docs demo lab-up lab-down lab-shell lab-status clean system-drill system-test
+.PHONY: help restore-drill test check format docs demo lab-up lab-down lab-shell lab-status clean system-drill system-test \
+	fuzz mutation
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +44,15 @@ check: $(VENV)/.installed ## Format, lint, types, layers and documents, as CI ch
 	$(BIN)/backupcheck validate --site specs/site.yaml
 	$(BIN)/backupcheck validate --site tests/lab/site.yaml
 	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint -q --offline --profile production
+
+fuzz: $(VENV)/.measure ## Feed the readers what nobody wrote: many examples, then FUZZ_SECONDS=60 of atheris
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/fuzz tests/test_matchers.py tests/test_result.py
+	@mkdir -p .cache/fuzz/found
+	@$(BIN)/python -m tests.fuzz.couch_reader .cache/fuzz/corpus -artifact_prefix=.cache/fuzz/found/ \
+		-max_total_time=$(FUZZ_SECONDS)
+
+mutation: $(VENV)/.measure ## Which small change of the matchers, outcomes and couchfile/ does no test notice? (hours)
+	@$(BIN)/python -m tests.mutation $(NAMES)
 
 format: $(VENV)/.installed ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix-only .
@@ -74,6 +86,10 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing backupcheck into $(VENV) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.measure: $(VENV)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[measure]'
 	@touch $@
 
 # What is missing is installed where this is root on Debian; elsewhere the programs say what they miss

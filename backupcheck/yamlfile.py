@@ -47,6 +47,14 @@ _TRAPS = (
     (re.compile(r"(?i)[-+]?\.inf|\.nan"), "is no number that can be compared"),
 )
 _OTHER_NUMBER = 'is the number {0}: write that, or "{1}" in quotes if it is a version or other text'
+_TOO_DEEP = "is nested in itself, or deeper than any spec is"
+_OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -112,7 +120,14 @@ class _Reader:
         self._around: list[int] = []
 
     def refuse_tags(self, text: str) -> None:
+        """Look at all tokens. Raises `SpecError` for what is too deep: the time that the reader takes grows with
+        the square of the depth."""
+        depth = 0
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+            if depth > DEEPEST + 1:
+                self._wrong(token.start_mark, _TOO_DEEP)
+                raise SpecError(tuple(self.document.problems))
             if isinstance(token, (yaml.TagToken, yaml.DirectiveToken)):
                 self._wrong(token.start_mark, "tags and directives are not read: leave it out")
 
@@ -132,7 +147,7 @@ class _Reader:
         if self._nodes > MOST_NODES:
             self._give_up(node, f"aliases multiply to more than {MOST_NODES} values: write less")
         elif id(node) in self._around or len(path) > DEEPEST:
-            self._give_up(node, "is nested in itself, or deeper than any spec is")
+            self._give_up(node, _TOO_DEEP)
         if self.gave_up:
             return None
         self.document.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)

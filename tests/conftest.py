@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.lxc import why_not
+from tests import profiles  # noqa: F401  how hypothesis asks
 from tests.lab.lab import Lab
 from tests.night import LabNight
 

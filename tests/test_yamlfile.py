@@ -191,3 +191,13 @@ def test_what_a_yaml_writer_writes_is_read_as_it_was_or_refused(value: Value) ->
     document = yamlfile.parse(yaml.safe_dump(value, allow_unicode=True), "f")
 
     assert document.problems or document.value == value
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 500_000, "- " * 500_000, "{a: " * 200_000, "a: [" + "[" * 60 + "]" * 60 + "]"]
+)
+def test_what_is_nested_too_deeply_is_refused_where_it_becomes_so(text: str) -> None:
+    (problem,) = problems_of(text)
+
+    assert problem.endswith("is nested in itself, or deeper than any spec is")
+    assert int(problem.split(":")[1]) <= 250

@@ -210,15 +210,15 @@ class BlockFile:
             return raw, end
         prefixes = raw[first::BLOCK]
         if prefixes.count(0) != len(prefixes):
-            self._note_odd(position + first)
+            self._note_odd([position + first + BLOCK * at for at, byte in enumerate(prefixes) if byte])
         view = memoryview(raw)
         pieces = [view[:first], *(view[at + 1 : at + BLOCK] for at in range(first, len(raw), BLOCK))]
         return b"".join(pieces), end
 
-    def _note_odd(self, offset: int) -> None:
-        self.odd_prefixes += 1
+    def _note_odd(self, offsets: list[int]) -> None:
+        self.odd_prefixes += len(offsets)
         if self.first_odd is None:
-            self.first_odd = offset
+            self.first_odd = offsets[0]
 
     def _raw(self, start: int, length: int) -> bytes:
         try:

@@ -23,6 +23,8 @@ class Limits:
     """The longest b-tree node, uncompressed: one that holds a single huge `_local` document or revision tree."""
     terms: int = 8_000_000
     """The most terms within one record: a list of 100 numbers is 101."""
+    integer_bytes: int = 1024
+    """The longest integer: 2,466 decimal digits, for Python writes none of more than 4,300."""
     depth: int = 100_000
     """How deep terms may nest; a revision takes two levels, and `_revs_limit` is 1,000 unless set."""
     tree_height: int = 64

@@ -61,7 +61,7 @@ def malformed(message: str) -> CouchFileError:
 def decode(data: bytes, limits: Limits = DEFAULT) -> Term:
     """The one term that fills `data`: version byte 131, then the term, then nothing.
 
-    Raises CouchFileError (`term-malformed`).
+    Raises CouchFileError (`term-malformed`, `record-too-large`).
     """
     if not data or data[0] != VERSION:
         raise malformed("a term must start with byte 131")
@@ -74,7 +74,8 @@ def decode(data: bytes, limits: Limits = DEFAULT) -> Term:
 def decode_at(data: bytes, position: int, limits: Limits = DEFAULT) -> tuple[Term, int]:
     """The term that starts at `position` (no version byte), and the position after it.
 
-    Empty lists are one shared object: treat terms as read-only. Raises CouchFileError (`term-malformed`).
+    Empty lists are one shared object: treat terms as read-only. Raises CouchFileError (`term-malformed`,
+    `record-too-large`).
     """
     try:
         return _decode(data, position, limits)
@@ -121,7 +122,7 @@ def _decode(data: bytes, at: int, limits: Limits) -> tuple[Term, int]:
             value = _NIL
             at += 1
         else:
-            value, at = _scalar(data, at, tag)
+            value, at = _scalar(data, at, tag, limits)
         items.append(value)
         want -= 1
         while not want:
@@ -141,14 +142,17 @@ def _decode(data: bytes, at: int, limits: Limits) -> tuple[Term, int]:
             want -= 1
 
 
-def _scalar(data: bytes, at: int, tag: int) -> tuple[Term, int]:
+def _scalar(data: bytes, at: int, tag: int, limits: Limits) -> tuple[Term, int]:
     """A term that holds no other, of the rarer tags, at `at`; and the position after it."""
     if tag == 98:
         return _I32.unpack_from(data, at + 1)[0], at + 5
     if tag == 110:
         return _big(data, at + 3, data[at + 1], data[at + 2])
     if tag == 111:
-        return _big(data, at + 6, _U32.unpack_from(data, at + 1)[0], data[at + 5])
+        length = _U32.unpack_from(data, at + 1)[0]
+        if length > limits.integer_bytes:
+            raise CouchFileError(Code.RECORD_TOO_LARGE, f"an integer of {length} bytes")
+        return _big(data, at + 6, length, data[at + 5])
     if tag == 119 or tag == 115:
         return _atom(data, at + 2, data[at + 1], "utf-8" if tag == 119 else "latin-1")
     if tag == 100 or tag == 118:

@@ -56,7 +56,7 @@ COPY = re.compile(rb"COPY " + NAME + rb"\." + NAME + rb" \(([^)\n]*)\) FROM stdi
 EXTENSION = re.compile(rb"\nCREATE EXTENSION (?:IF NOT EXISTS )?" + NAME)
 DATABASE = re.compile(rb"\nCREATE DATABASE " + NAME)
 BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on;)")
-VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d+)", re.MULTILINE)
+VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d{1,4})(?!\d)", re.MULTILINE)
 
 
 class Dump(BaseModel):
@@ -294,7 +294,7 @@ def _unquoted(name: bytes) -> str:
 
 def _before(start: bytes) -> str | None:
     """The first line that is not blank, if it is no comment; or if no header is there at all."""
-    first = next(line for line in start.split(b"\n") if line.strip())
+    first = next((line for line in start.split(b"\n") if line.strip()), b"(blanks)")
     if first.startswith(b"--") and (HEADER in start or CLUSTER in start):
         return None
     return first[:SHOWN].decode("utf-8", "backslashreplace")

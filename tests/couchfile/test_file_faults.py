@@ -71,7 +71,7 @@ def test_what_the_test_writer_writes_is_read_back(tmp_path: Path, compression: s
     assert (report.problems, report.security, report.checksum) == ((), {"members": {"names": ["x"]}}, checksums)
     assert documents.keys() == {"_local/a", *(one.id.decode() for one in written)}
     assert documents["doc00007"].body == {"n": 7, "text": "xxxxxxx"}
-    assert documents["_local/a"].body == {"b": 1}
+    assert (documents["_local/a"].body, documents["_local/a"].rev) == ({"b": 1}, "0-1")
     assert documents["gone"].deleted
     assert (documents["torn"].rev, documents["torn"].conflicts) == ("1-" + "62" * 16, ("1-" + "61" * 16,))
     big, empty = documents["with file"].attachments
@@ -139,8 +139,8 @@ def test_an_unreadable_old_revision_is_minor(healthy: Path) -> None:
     report = verify_file(healthy)
 
     assert (report.ok, report.minor_count) == (True, 1)
-    assert [(one.code, one.severity) for one in report.problems] == [
-        (Code.OLD_REVISION_UNREADABLE, Severity.MINOR)
+    assert [(one.code, one.severity, one.offset) for one in report.problems] == [
+        (Code.OLD_REVISION_UNREADABLE, Severity.MINOR, old)
     ]
 
 
@@ -180,6 +180,11 @@ def test_an_odd_block_prefix_within_a_record_is_minor(healthy: Path) -> None:
     report = verify_file(healthy)
 
     assert (codes(report), report.ok) == ({Code.BLOCK_PREFIX_ODD}, True)
+
+    flip(healthy, (start // 4096 + 2) * 4096)
+    (both,) = verify_file(healthy).problems
+
+    assert (both.message[:2], both.offset) == ("2 ", (start // 4096 + 1) * 4096)
 
 
 def test_problems_are_counted_beyond_those_listed(healthy: Path) -> None:

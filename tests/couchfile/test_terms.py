@@ -47,7 +47,9 @@ KNOWN = [
     (b"\x83k\x00\x03\x01\x02\x03", [1, 2, 3]),
     (b"\x83j", []),
     (b"\x83h\x00", ()),
+    (b"\x83h\x01a\x05", (5,)),
     (b"\x83i\x00\x00\x00\x01j", ([],)),
+    (b"\x83t\x00\x00\x00\x00", TermMap()),
     (b"\x83t\x00\x00\x00\x01a\x01a\x02", TermMap((1, 2))),
     (b"\x83l\x00\x00\x00\x01h\x02m\x00\x00\x00\x01aa\x01j", [(b"a", 1)]),
 ]
@@ -62,6 +64,11 @@ REFUSED = {
     "a tuple of 4 billion": b"\x83i\xff\xff\xff\xff",
     "a list of 0 that is not nil": b"\x83l\x00\x00\x00\x00j",
     "a list that ends in a number": b"\x83l\x00\x00\x00\x01a\x01a\x02",
+    "a list that ends in a binary": b"\x83l\x00\x00\x00\x01a\x01m\x00\x00\x00\x00",
+    "a list of 0 and nothing": b"\x83l\x00\x00\x00\x00",
+    "a list that ends in another tag": b"\x83l\x00\x00\x00\x01a\x01k",
+    "another version": b"\x84a\x07",
+    "an older version": b"\x82a\x07",
     "a list without end": b"\x83l\x00\x00\x00\x01a\x01",
     "a function": b"\x83p",
     "not a number": b"\x83F\x7f\xf8\x00\x00\x00\x00\x00\x00",
@@ -81,6 +88,15 @@ def test_every_tag_is_read(data: bytes, term: Term) -> None:
     assert (found, type(found)) == (term, type(term))
 
 
+@pytest.mark.parametrize(("data", "term"), KNOWN)
+def test_every_tag_is_read_wherever_it_stands(data: bytes, term: Term) -> None:
+    for before in (b"h\x02a\x07", b"h\x02b\x00\x00\x00\x07", b"h\x02m\x00\x00\x00\x2a" + bytes(42)):
+        pair = decode(b"\x83" + before + data[1:])
+
+        assert type(pair) is tuple
+        assert (pair[1], type(pair[1])) == (term, type(term))
+
+
 @given(TERMS)
 def test_what_is_encoded_is_decoded(term: Term) -> None:
     assert decode(b"\x83" + encode(term)) == term
@@ -97,6 +113,17 @@ def test_a_malformed_term_is_refused(data: bytes) -> None:
         decode(data, SMALL)
 
     assert caught.value.code is Code.TERM_MALFORMED
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+def test_an_integer_longer_than_python_writes_is_refused(sign: int) -> None:
+    longest = b"\x83o" + struct.pack(">I", 1024) + bytes((sign,)) + b"\xff" * 1024
+    longer = b"\x83o" + struct.pack(">I", 1025) + bytes((sign,)) + b"\xff" * 1025
+    with pytest.raises(CouchFileError) as caught:
+        decode(longer)
+
+    assert caught.value.code is Code.RECORD_TOO_LARGE
+    assert str(decode(longest)).isascii()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from backupcheck.postgresql.dump import Dump, read_dump
+from backupcheck.postgresql.dump import Dump, read_dump, rows_of
 
 HEAD = (
     "--\n-- PostgreSQL database dump\n--\n\n"
@@ -139,3 +139,23 @@ def test_a_second_trailer_ends_what_is_loaded() -> None:
 def test_a_file_that_is_no_dump_is_told_by_its_first_line() -> None:
     assert _read("", "<html>\n", "").starts_with == "<html>"
     assert _read("", "-- another program's dump\n", "").starts_with == "-- another program's dump"
+
+
+def test_a_version_of_a_thousand_digits_is_none() -> None:
+    dump = _read("", head=HEAD.replace("17.6", "9" * 5000))
+
+    assert (dump.major, dump.whole) == (15, True)
+
+
+def test_a_dump_behind_nothing_but_blanks_is_not_pg_dumps() -> None:
+    dump = _read(ROWS, head="\n" * 9000 + HEAD)
+
+    assert (dump.starts_with, dump.whole) == ("(blanks)", False)
+
+
+def test_a_file_of_blanks_has_no_rows() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b" \n" * 9000)
+        file.flush()
+
+        assert rows_of(file, "public", "a") == []
