@@ -1,65 +1,22 @@
-"""How many copies of the data there are, on how many disks and hosts, and whether one is elsewhere."""
+"""How many copies of the data there are, on how many disks and hosts, if one is elsewhere, and if one stays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from backupcheck.disks import disks
 from backupcheck.duration import Duration, shown
-from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.policy import Policy, View
+from backupcheck.policy import Policy, Repeats, View
+from backupcheck.replicas import Copy, Other, compared, lost_together, mirror, opened, original
 from backupcheck.restic.access import Access
+from backupcheck.restic.deletion import May
 from backupcheck.restic.repository import Repository
-from backupcheck.result import Finding, Outcome, finding_of
+from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Facts
-from backupcheck.spec.models import Place
 
 AHEAD = timedelta(minutes=10)
-ORIGINAL, MIRROR = "the original", "the mirror"
-
-
-def _absolute(file: Path) -> Path:
-    if not file.is_absolute():
-        raise ValueError(f"{str(file)!r} must be an absolute path")
-    return file
-
-
-File = Annotated[Place, AfterValidator(_absolute)]
-
-
-class Other(BaseModel):
-    """Another repository that holds the same snapshots."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    url: str = Field(min_length=1, description="restic's own URL of it; a folder by its absolute path")
-    password_file: File = Field(description="the file with its password")
-    environment_file: File | None = Field(None, description="a file of NAME=value lines with its credentials")
-    off_site: bool | None = Field(None, description="whether it is elsewhere; by default told by its URL")
-
-
-class Copy(Facts):
-    """One copy: what it is called, what it would be lost with, whether it is elsewhere.
-
-    `newest` is the time of a repository's newest snapshot of this site, `trouble` what kept it from being opened.
-    `absent` says why it is no copy at all. `same_password` and `same_credentials` name the first repository
-    that is opened by the same.
-    """
-
-    name: str
-    places: frozenset[str]
-    off_site: bool = False
-    repository: bool = False
-    newest: datetime | None = None
-    trouble: Finding | None = None
-    absent: str = ""
-    same_password: str = ""
-    same_credentials: str = ""
 
 
 class CopiesFacts(Facts):
@@ -85,19 +42,33 @@ class Copies(Policy[CopiesFacts]):
             also:
               - {url: "sftp:backup@nas:/restic", password_file: /etc/restic/nas.password, off_site: false}
 
-    That a repository is append-only is not looked at: only an attempt to delete would show it.
+    Who takes over this machine has all that it opens repositories with, so one of them should be append-only:
+    what is in it cannot be deleted with that. `append_only: 1` demands it. It is asked so that nothing changes: a
+    REST server (`rest:`) is told to delete names that cannot exist, which an append-only one refuses before it
+    looks; B2 says what its key may do (append-only is one without `deleteFiles`, `writeBuckets` and `writeKeys`,
+    of a bucket that keeps hidden files for a week or more). A repository in a folder of this machine never is;
+    whether one by sftp, S3 (but B2's) or rclone is cannot be asked.
 
-    Findings: `copies.too-few`, `copies.not-off-site` (too few of them elsewhere), `copies.stale` (a repository's
-    newest snapshot of this site is too old), `copies.no-snapshot` (it has none), `copies.future` (it is of a time
-    yet to come), `copies.same-key` (two repositories are opened with the same password or credentials: a
-    warning); and where it could not look, `copies.unknown` (whether there are enough) beside restic's failure by
-    its own name.
+        - copies: {append_only: 1}
+
+    Findings: `copies.too-few`, `copies.not-off-site` (too few of them elsewhere), `copies.deletable` (too few
+    repositories are append-only; where `append_only` is not given, a warning that none is), `copies.stale` (a
+    repository's newest snapshot of this site is too old), `copies.no-snapshot` (it has none), `copies.future` (it
+    is of a time yet to come), `copies.same-key` (two repositories are opened with the same password or
+    credentials: a warning); and where it could not look, `copies.append-only-unknown` (an error only if
+    `append_only` is given), `copies.unknown` (whether there are enough) beside restic's failure by its own name.
     """
 
     of_the_site = True
+    repeats = (("no-snapshot", Repeats.NOT_READ),)
 
     at_least: int = Field(3, ge=1, description="how many copies there must be, the original included")
     off_site: int = Field(1, ge=0, description="how many of them must be elsewhere")
+    append_only: int | None = Field(
+        None,
+        ge=0,
+        description="how many repositories must refuse to delete; by default it is a warning if none does",
+    )
     max_age: Duration = Field(timedelta(days=2), description="how old a repository's newest snapshot may be")
     also: tuple[Other, ...] = Field((), description="other repositories that hold the same snapshots")
     mirror_apart: bool = Field(
@@ -114,24 +85,11 @@ class Copies(Policy[CopiesFacts]):
             for one in self.also
         ]
         repositories = [(view.repository, self.repository_off_site), *others]
-        copies = [self._original(view), _mirror(view)]
-        copies += [_opened(view, repository, stated) for repository, stated in repositories]
-        return CopiesFacts(
-            site=view.site.site, copies=tuple(_compared(copies, [access.access for access, _ in repositories]))
-        )
-
-    def _original(self, view: View) -> Copy:
-        """At its hosts; of this machine's own services, on their disks."""
-        places: set[str] = set()
-        for spec in view.specs:
-            if spec.source.host == "local":
-                tops = [Path(spec.source.root) / path.lstrip("/") for path in spec.declared]
-                places |= {place for top in tops for place in _disks(top)}
-            else:
-                places.add(f"server {spec.source.host.rpartition('@')[2]}")
-            if not self.mirror_apart:
-                places |= _disks(view.site.mirror)
-        return Copy(name=ORIGINAL, places=frozenset(places))
+        site, specs = view.site, view.specs
+        copies = [original(site, specs, mirror_apart=self.mirror_apart), mirror(site, specs)]
+        copies += [opened(site, repository, stated) for repository, stated in repositories]
+        accesses = [repository.access for repository, _ in repositories]
+        return CopiesFacts(site=site.site, copies=tuple(compared(copies, accesses)))
 
     def judge(self, facts: CopiesFacts, now: datetime) -> Iterator[Finding]:
         """Against the time now."""
@@ -141,7 +99,7 @@ class Copies(Policy[CopiesFacts]):
                 yield from self._judge_keys(copy)
         good = [copy for copy in facts.copies if self._counts(copy, now)]
         unknown = sum(copy.trouble is not None for copy in facts.copies)
-        groups = _groups(good)
+        groups = lost_together(good)
         names = "; ".join(" and ".join(copy.name for copy in group) for group in groups)
         absent = "".join(f"; not counted is {copy.name}: {copy.absent}" for copy in facts.copies if copy.absent)
         yield self._enough(
@@ -161,6 +119,7 @@ class Copies(Policy[CopiesFacts]):
             f"copies elsewhere: {names or 'none'}",
             "keep a copy where fire and theft do not reach both, or say `off_site: true` if it is so",
         )
+        yield self._judge_deletion(facts)
 
     def _counts(self, copy: Copy, now: datetime) -> bool:
         """Whether it is a copy that would help today."""
@@ -185,6 +144,31 @@ class Copies(Policy[CopiesFacts]):
             expected=f"at least {least}",
             actual=count,
             advice="" if outcome is Outcome.PASS else advice,
+        )
+
+    def _judge_deletion(self, facts: CopiesFacts) -> Finding:
+        """Whether enough repositories are append-only, however old what is in them is."""
+        every = [copy for copy in facts.copies if copy.repository]
+        kept = [copy for copy in every if copy.may_be_deleted is May.NOT]
+        unknown = [copy for copy in every if copy.may_be_deleted is May.UNKNOWN]
+        least = 1 if self.append_only is None else self.append_only
+        end, outcome, advice = "deletable", Outcome.PASS, ""
+        if len(kept) < least <= len(kept) + len(unknown):
+            end, outcome = "append-only-unknown", Outcome.SKIP if self.append_only is None else Outcome.ERROR
+            advice = "see why, or copy the snapshots to a storage that can be asked, such as rest-server or B2"
+        elif len(kept) < least:
+            outcome = Outcome.WARN if self.append_only is None else Outcome.FAIL
+            advice = "keep a repository that this machine can only add to, and forget and prune from elsewhere"
+        said = "; ".join(f"{copy.name}: {copy.why_deleted}" for copy in every)
+        return self.finding(
+            end,
+            outcome,
+            facts.site,
+            f"repositories that cannot be deleted from with what this machine knows: {len(kept)} of {len(every)} "
+            f"({said})",
+            expected=f"at least {least}",
+            actual=len(kept),
+            advice=advice,
         )
 
     def _judge_age(self, copy: Copy, now: datetime) -> Finding:
@@ -214,71 +198,3 @@ class Copies(Policy[CopiesFacts]):
                 message = f"it is opened with the same {what} as {other}: who has them has both"
                 advice = f"give each repository {what} of its own"
                 yield self.finding("same-key", Outcome.WARN, copy.name, message, advice=advice)
-
-
-def _mirror(view: View) -> Copy:
-    folder = view.site.mirror
-    missing = [spec.service for spec in view.specs if not (folder / spec.service).is_dir()]
-    if missing:
-        return Copy(name=MIRROR, places=frozenset(), absent=f"it has no folder of {', '.join(missing)}")
-    return Copy(name=MIRROR, places=_disks(folder))
-
-
-def _disks(place: Path) -> frozenset[str]:
-    """Raises `BackupcheckError` where this machine does not say."""
-    try:
-        return disks(place)
-    except OSError as error:
-        raise BackupcheckError(
-            f"the disks of {place} cannot be told: {error.strerror}", id="copies.unknown"
-        ) from error
-
-
-def _opened(view: View, repository: Repository, stated: bool | None) -> Copy:
-    access = repository.access
-    off_site = access.off_site if stated is None else stated
-    places = _disks(access.folder) if access.folder else frozenset({access.place})
-    copy = Copy(name=access.name, places=places, off_site=off_site, repository=True)
-    try:
-        found = repository.snapshots(view.site.snapshot_host, view.site.repository.tags)
-    except Interrupted:
-        raise
-    except BackupcheckError as error:
-        trouble = finding_of(error, access.name).model_copy(update={"outcome": Outcome.ERROR})
-        return copy.model_copy(update={"trouble": trouble})
-    return copy.model_copy(update={"newest": found[-1].time if found else None})
-
-
-def _compared(copies: Iterable[Copy], accesses: Iterable[Access]) -> Iterator[Copy]:
-    """The copies, each repository with the first that is opened by the same."""
-    waiting = iter(accesses)
-    passwords: dict[str, str] = {}
-    credentials: dict[str, str] = {}
-    for copy in copies:
-        if not copy.repository or copy.trouble is not None:
-            if copy.repository:
-                next(waiting)
-            yield copy
-            continue
-        own = next(waiting).environment()
-        password = Path(own.pop("RESTIC_PASSWORD_FILE")).read_text(errors="replace").strip()
-        own.pop("RESTIC_REPOSITORY")
-        storage = repr(sorted(own.items())) if own else ""
-        yield copy.model_copy(
-            update={
-                "same_password": passwords.get(password, ""),
-                "same_credentials": credentials.get(storage, "") if storage else "",
-            }
-        )
-        passwords.setdefault(password, copy.name)
-        credentials.setdefault(storage, copy.name)
-
-
-def _groups(copies: Sequence[Copy]) -> list[list[Copy]]:
-    """The copies by what they would be lost together with."""
-    groups: list[list[Copy]] = []
-    for copy in copies:
-        touching = [group for group in groups if any(one.places & copy.places for one in group)]
-        groups = [group for group in groups if group not in touching]
-        groups.append([*(one for group in touching for one in group), copy])
-    return groups

@@ -26,6 +26,7 @@ NOT_FOUND = "repository.not-found"
 WRONG_PASSWORD = "repository.wrong-password"
 RETRYING = "returned error, retrying"
 UNKNOWN = "repository.unknown"
+CACHE_DAMAGED = "repository.cache-damaged"
 FOUND_ERRORS = "repository contains errors"
 
 PACK = re.compile(r"(?:error: )?pack(?: ID does not match, want)? ([0-9a-f]{8,64})\b", re.IGNORECASE)
@@ -33,6 +34,14 @@ PACK = re.compile(r"(?:error: )?pack(?: ID does not match, want)? ([0-9a-f]{8,64
 
 BROKEN_SNAPSHOT = re.compile(r"could not load snapshot|failed to load snapshot|^Ignoring \"")
 """`restic snapshots` passes over a damaged one, says so, and ends with status 0: an older one seems the newest."""
+
+WHERE = re.compile(r"at the following location\?$", re.IGNORECASE)
+"""How a sentence ends that goes on with the location in the next line."""
+
+CREDENTIALS = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
+
+NO_REASON = "restic does not say why"
+"""What becomes of an empty error: 0.14 says no more of a tree that its cache has damaged."""
 
 GONE = re.compile(RETRYING + r".*(no such file or directory|ReadFull: (unexpected )?EOF|file is too short)")
 """A pack that is gone or cut: 0.14 tries again for 44 s, but a folder of this machine will not grow it back."""
@@ -201,11 +210,18 @@ def _alone(line: str) -> BackupcheckError:
 
 
 def spoken(stderr: str) -> tuple[str, ...]:
-    """What restic said, line by line, its JSON objects as plain text, Go's stack traces left out."""
+    """What restic said, a sentence a line, its JSON objects as plain text, Go's stack traces and the passwords of
+    URLs left out."""
     said: list[str] = []
     for line in stderr.splitlines():
         said += _message(line).splitlines()
-    return tuple(line.strip() for line in said if line.strip() and not _is_trace(line))
+    lines: list[str] = []
+    for line in (CREDENTIALS.sub(r"\1:***@", line.strip()) for line in said if not _is_trace(line)):
+        if line and lines and WHERE.search(lines[-1]):
+            lines[-1] += f" {line}"
+        elif line:
+            lines.append(line)
+    return tuple(lines)
 
 
 def _message(line: str) -> str:
@@ -226,6 +242,8 @@ def _cause(error: object) -> str:
     """Of a file: 0.14 gives Go's own error, `{"Op": "open", "Path": …, "Err": 13}`; later ones a message."""
     if not isinstance(error, dict):
         return str(error)
+    if not error.get("message") and "Err" not in error:
+        return NO_REASON
     return str(error.get("message") or f"{error.get('Op', 'it')} failed with error number {error.get('Err')}")
 
 

@@ -8,6 +8,7 @@ read-only repository, and a warm cache hides packs that are gone.
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -27,8 +28,10 @@ from backupcheck.proc import Command
 from backupcheck.restic.access import Access
 from backupcheck.restic.failures import (
     BROKEN_SNAPSHOT,
+    CACHE_DAMAGED,
     DAMAGED,
     GONE,
+    NO_REASON,
     NOT_FOUND,
     WRONG_PASSWORD,
     Reading,
@@ -90,13 +93,21 @@ class Repository:
     def backup(self, folder: Path, host: str, tags: Iterable[str]) -> str:
         """Back up the contents of `folder` as the root of a new snapshot; the snapshot's id.
 
-        Raises `BadBackup` with `backup.incomplete` when restic could not read some of it (status 3).
+        Raises `BadBackup` with `backup.incomplete` when restic could not read some of it (status 3), and
+        `RepositoryError` with `repository.cache-damaged` where only this machine's cache is damaged.
         """
         # quiet, for with --json restic prints its progress sixty times a second
         words = ["backup", "--json", "--quiet", "--host", host]
         words += [word for tag in tags for word in ("--tag", tag)]
-        completed = self._run(*words, ".", cwd=folder, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
+        try:
+            completed = self._run(*words, ".", cwd=folder, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
+        except BackupcheckError as error:
+            if error.id == DAMAGED or f"{self._cache}/" in error.message:
+                self._require_cache(error.message)
+            raise
         if completed.code == 3:
+            if any(line.endswith(NO_REASON) for line in spoken(completed.stderr)):
+                self._require_cache(_unread(completed.stderr))
             raise BadBackup(
                 f"restic could not read all of {folder}: {_unread(completed.stderr)}",
                 id="backup.incomplete",
@@ -106,6 +117,26 @@ class Repository:
         if not summaries or not summaries[-1].get("snapshot_id"):
             raise RepositoryError("restic backup ended without its summary", id="repository.unknown")
         return str(summaries[-1]["snapshot_id"])
+
+    def _require_cache(self, words: str) -> None:
+        """Raises `RepositoryError` where the repository itself is whole, read without the cache."""
+        try:
+            self._run("check", *READING, timeout=SECONDS_LARGE)
+        except (RepositoryError, BadBackup):
+            return
+        raise RepositoryError(
+            f"restic's cache on this machine, {self._cache}, is damaged, while the repository is not: {words}",
+            id=CACHE_DAMAGED,
+            advice=f"remove {self._cache}, which restic makes anew, and look at this machine's disk; "
+            "`restic cache --cleanup` removes old caches only",
+        )
+
+    @property
+    def _cache(self) -> Path:
+        """Where restic keeps what it read of repositories (its manual, "Caching")."""
+        own = self.access.environment().get("RESTIC_CACHE_DIR")
+        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        return Path(own) if own else Path(home) / "restic"
 
     def snapshots(self, host: str, tags: Iterable[str]) -> tuple[Snapshot, ...]:
         """The snapshots of `host` that have all of `tags`, the oldest first; raises as `all_snapshots`."""

@@ -56,7 +56,7 @@ def listening(**behaviour: object) -> Iterator[Listening]:
             self.end_headers()
             self.wfile.write(heard.body)
 
-        do_GET = do_POST
+        do_GET = do_HEAD = do_DELETE = do_POST
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing."""

@@ -7,21 +7,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
 
 from backupcheck.disks import disks
-from backupcheck.policies.copies import Copies, CopiesFacts, Copy, Other
+from backupcheck.policies.copies import Copies, CopiesFacts
 from backupcheck.policy import View
+from backupcheck.replicas import Copy, Other
 from backupcheck.restic.access import Access
+from backupcheck.restic.deletion import Deletion, May
 from backupcheck.result import Finding, Outcome
 from tests.policies import stored
 from tests.policies.seen import said, view
+from tests.restic.serving import PASSWORD, USER, serving
 
 MEMORY = Path("/dev/shm")
 NOW = datetime.now(UTC)
-CLOUD = Copy(name="b2:x", places=frozenset({"b2:x"}), off_site=True, repository=True, newest=NOW)
+NOT, DELETE, UNKNOWN = (Deletion(may=may, why=f"so says the {may}") for may in May)
+CLOUD = Copy(name="b2:x", places=frozenset({"b2:x"}), off_site=True, repository=True, newest=NOW, deletion=NOT)
 ORIGINAL = Copy(name="the original", places=frozenset({"source mealie"}))
 MIRROR = Copy(name="the mirror", places=frozenset({"disk sda"}))
 
@@ -90,7 +95,10 @@ def test_a_repository_on_another_disk_counts(site: Path, memory: Path) -> None:
 
     found = findings(Copies(at_least=2, also=(other(memory, off_site=True),)), site)
 
-    assert {finding.id for finding in found if finding.outcome is not Outcome.PASS} == {"copies.same-key"}
+    assert {finding.id for finding in found if finding.outcome is not Outcome.PASS} == {
+        "copies.same-key",
+        "copies.deletable",
+    }
     assert (counted(found), counted(found, "not-off-site")) == (2, 1)
 
 
@@ -152,7 +160,11 @@ def test_a_missing_repository_is_an_error_and_the_count_is_not_known(site: Path)
 
     found = {id: outcome for id, outcome, _ in said(findings(policy, site))}
 
-    assert found == {"repository.not-found": "error", "copies.unknown": "error"}
+    assert found == {
+        "repository.not-found": "error",
+        "copies.unknown": "error",
+        "copies.append-only-unknown": "skip",
+    }
 
 
 def test_too_few_even_with_what_could_not_be_opened_fails() -> None:
@@ -161,6 +173,57 @@ def test_too_few_even_with_what_could_not_be_opened_fails() -> None:
 
     assert ("copies.too-few", "fail") in judged(ORIGINAL, closed)
     assert ("copies.unknown", "error") in judged(ORIGINAL, MIRROR, closed)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "said"),
+    [
+        ((NOT, DELETE), None, set()),
+        ((DELETE, DELETE), None, {("copies.deletable", "warn")}),
+        ((DELETE, UNKNOWN), None, {("copies.append-only-unknown", "skip")}),
+        ((DELETE, None), None, {("copies.append-only-unknown", "skip")}),
+        ((DELETE, DELETE), 0, set()),
+        ((NOT, DELETE), 1, set()),
+        ((NOT, DELETE), 2, {("copies.deletable", "fail")}),
+        ((NOT, UNKNOWN), 2, {("copies.append-only-unknown", "error")}),
+        ((DELETE, UNKNOWN), 2, {("copies.deletable", "fail")}),
+        ((DELETE, DELETE), 1, {("copies.deletable", "fail")}),
+    ],
+)
+def test_enough_repositories_must_be_append_only(
+    found: tuple[Deletion | None, ...], wanted: int | None, said: set[tuple[str, str]]
+) -> None:
+    stores = [
+        CLOUD.model_copy(update={"name": f"b2:{number}", "deletion": one}) for number, one in enumerate(found)
+    ]
+
+    assert judged(ORIGINAL, MIRROR, *stores, policy=Copies(append_only=wanted)) == said
+
+
+def test_each_repository_is_named_with_what_was_found() -> None:
+    facts = CopiesFacts(site="homelab", copies=(ORIGINAL, MIRROR, CLOUD))
+    (found,) = (one for one in Copies().judge(facts, NOW) if one.id == "copies.deletable")
+
+    assert found.message.endswith("what this machine knows: 1 of 1 (b2:x: so says the not)")
+
+
+def test_an_append_only_server_is_found_to_be_one(site: Path) -> None:
+    far = site / "far"
+    far.mkdir()
+    (site / "repository").rename(far / "repository")
+    with serving(far, "--append-only") as address:
+        inside = f"{USER}:{quote(PASSWORD, safe='')}"
+        url = f"rest:{address.replace('//', f'//{inside}@')}repository/"
+        policy = Copies(
+            at_least=1, off_site=0, append_only=1, also=(Other(url=url, password_file=site / "password"),)
+        )
+        seen = view(site)
+        facts = policy.observe(seen, ("notes",))
+        found = {one.id: one.outcome for one in policy.judge(facts, datetime.now(UTC))}
+
+    assert found["copies.deletable"] is Outcome.PASS
+    assert PASSWORD not in facts.model_dump_json()
+    assert quote(PASSWORD, safe="") not in facts.model_dump_json()
 
 
 def test_no_secret_is_in_what_was_observed(site: Path) -> None:

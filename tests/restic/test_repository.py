@@ -19,6 +19,7 @@ import pytest
 
 from backupcheck.errors import BackupcheckError, BadBackup, RepositoryError, ScratchError, ToolMissing
 from backupcheck.restic.access import Access
+from backupcheck.restic.failures import spoken
 from backupcheck.restic.repository import Repository, Restored
 from tests.mounts import mounted
 
@@ -496,3 +497,67 @@ def test_a_transient_failure_that_was_overcome_is_not_the_verdict(
 
     assert isinstance(error, RepositoryError)
     assert (error.id, error.message) == ("repository.unknown", "restic ended with status 1: Fatal: odd")
+
+
+@pytest.fixture
+def cache(base: Base, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """restic's cache of the repository after a backup."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    repository.backup(base.mirror, HOST, TAGS)
+    if tuple(map(int, repository.version().split("."))) >= (0, 17):
+        pytest.skip("this restic mends its cache by itself")
+    return tmp_path / "cache/restic"
+
+
+def spoil(cache: Path, what: str) -> None:
+    found = [file for file in cache.rglob("*") if file.is_file() and what in file.parts]
+    assert found
+    for file in found:
+        file.chmod(0o600)
+        file.write_bytes(os.urandom(file.stat().st_size))
+
+
+@pytest.mark.parametrize("what", ["index", "snapshots", "data"])
+def test_a_damaged_cache_is_not_a_damaged_repository(
+    what: str, base: Base, repository: Repository, cache: Path
+) -> None:
+    spoil(cache, what)
+    error = refusal(lambda: repository.backup(base.mirror, HOST, TAGS))
+    shutil.rmtree(cache)
+
+    assert (error.id, error.exit_status) == ("repository.cache-damaged", 2)
+    assert str(cache) in error.message
+    assert "None" not in error.message
+    assert error.advice.startswith(f"remove {cache}, ")
+    assert repository.backup(base.mirror, HOST, TAGS)
+
+
+def test_a_folder_in_the_place_of_a_cached_file_is_the_caches_fault(
+    base: Base, repository: Repository, cache: Path
+) -> None:
+    for file in [file for file in cache.rglob("*") if file.is_file() and "index" in file.parts]:
+        file.unlink()
+        (file / "folder").mkdir(parents=True)
+
+    assert refusal(lambda: repository.backup(base.mirror, HOST, TAGS)).id == "repository.cache-damaged"
+
+
+def test_a_damaged_repository_is_not_laid_on_the_cache(
+    base: Base, folder: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for file in (folder / "index").iterdir():
+        flip(file, 40)
+
+    assert refusal(lambda: repository.backup(base.mirror, HOST, TAGS)).id == "repository.data-damaged"
+
+
+def test_restics_question_is_told_with_the_location(base: Base, tmp_path: Path) -> None:
+    nowhere = Repository(Access(str(tmp_path / "nowhere"), base.folder / "password"))
+    error = refusal(lambda: nowhere.snapshots(HOST, TAGS))
+
+    assert error.id == "repository.not-found"
+    assert error.message.endswith(f"Is there a repository at the following location? {tmp_path}/nowhere")
+    assert spoken("Is there a repository at the following location?\nrest:http://me:se:cret@host:9/x@y\n") == (
+        "Is there a repository at the following location? rest:http://me:***@host:9/x@y",
+    )
