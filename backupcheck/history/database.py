@@ -13,8 +13,12 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
+from backupcheck.history import baselines, contents
+from backupcheck.history.contents import Known
 from backupcheck.history.opening import changing, reading
 from backupcheck.history.rows import (
+    UNMET_SINCE,
+    answer_rows,
     as_text,
     as_time,
     bounded,
@@ -27,7 +31,7 @@ from backupcheck.history.rows import (
     run_row,
     verdict,
 )
-from backupcheck.result import Outcome, Past, Proof, Run
+from backupcheck.result import Outcome, Past, Proof, Run, Unmet
 
 FILE = "history.db"
 GOOD = (Outcome.PASS, Outcome.WARN, Outcome.WAIVED)
@@ -72,6 +76,7 @@ class History:
             insert(database, "runs", run_row(run))
             for proof in run.services:
                 insert(database, "proofs", proof_row(run, proof))
+                contents.remember(database, run.run_id, proof)
                 for step, seconds in proof.seconds.items():
                     insert(
                         database,
@@ -84,6 +89,8 @@ class History:
                     insert(database, "facts", row)
             for row in policy_rows(run, ""):
                 insert(database, "findings", row)
+            for row in answer_rows(run):
+                insert(database, "policies", row)
 
     def runs(self, most: int = TREND) -> tuple[dict[str, Any], ...]:
         """The last runs, the newest first."""
@@ -117,11 +124,40 @@ class History:
         sql = f"select max(finished) as at from proofs where service = ? and run_id <> ? and {_good()}"
         return self._time(sql, service, but)
 
+    def first_proven(self, service: str) -> datetime | None:
+        """When the first good verdict on a service ended; None if there never was one."""
+        return self._time(f"select min(finished) as at from proofs where service = ? and {_good()}", service)
+
+    def spec_when_proven(self, service: str, snapshot: str) -> str | None:
+        """The digest of the spec by which a snapshot's service was last found good; None if it never was."""
+        sql = f"select * from proofs where service = ? and snapshot = ? and {_good()} order by finished desc"
+        return next(iter(self._rows(lambda row: str(row["spec_digest"] or ""), sql, service, snapshot)), None)
+
     def bad_since(self, service: str) -> datetime | None:
         """When the first of the bad verdicts that no good one followed ended; None if the last was good."""
         last = as_text(self.last_proven(service)) or ""
         sql = f"select min(finished) as at from proofs where service = ? and not {_good()} and finished > ?"
         return self._time(sql, service, last)
+
+    def unmet(self, run: Run) -> tuple[Unmet, ...]:
+        """Since when each finding that a run's policies made is bad; whether the run itself is in it or not."""
+        services = {proof.service for proof in run.services}
+        found = [
+            (policy.name, finding.id, finding.subject)
+            for policy in run.policies
+            for finding in policy.findings
+            if finding.outcome in BAD
+        ]
+        return tuple(
+            Unmet(
+                policy=name,
+                id=id,
+                subject=subject,
+                since=self._time(UNMET_SINCE, name, id, subject, subject if subject in services else "")
+                or run.finished,
+            )
+            for name, id, subject in dict.fromkeys(found)
+        )
 
     def known(self, run: Run) -> Run:
         """A run with what the history knows of each of its services; whether the run itself is in it or not."""
@@ -130,7 +166,12 @@ class History:
     def baseline(self, service: str) -> dict[str, float]:
         """What a service had when it was good: `bytes`, `files`, and `rows <path> <table>`."""
         with reading(self.place) as database:
-            return _baseline(database, service) if database else {}
+            return baselines.baseline(database, service) if database else {}
+
+    def content(self, service: str) -> Known:
+        """What a service's files were when it was good."""
+        with reading(self.place) as database:
+            return contents.known(database, service) if database else Known()
 
     def settle(self, run: Run, proof: Proof, *, at_once: bool = False) -> None:
         """Move a service's baseline to what a proof measured; only a good one of a whole run moves it.
@@ -146,7 +187,8 @@ class History:
                 seen = _newest_snapshot(database, proof.service, run.run_id)
                 if at_once or not (moment and seen and moment < seen):
                     step = 1.0 if at_once else 0.0 if moment and moment == seen else STEP
-                    _move(database, proof.service, run.run_id, now, step)
+                    baselines.move(database, proof.service, run.run_id, now, step)
+                    contents.settle(database, proof)
 
     def accept(self, service: str) -> dict[str, tuple[float | None, float | None]]:
         """Settle the baseline at once at what the last verdict measured, by a person's word: what each name was
@@ -156,9 +198,10 @@ class History:
             raise ValueError(f"the last verdict on {service} is not good")
         now = last.measured
         with changing(self.place) as database:
-            before = _baseline(database, service)
-            _move(database, service, last.past.run_id, now, 1.0)
-        return {name: (before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())}
+            before = baselines.baseline(database, service)
+            baselines.move(database, service, last.past.run_id, now, 1.0)
+            more = contents.accept(database, service, last.past.run_id)
+        return {name: (before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())} | more
 
     def _known(self, run: Run, proof: Proof) -> Proof:
         trend = [past for past in self.past(proof.service, TREND + 1) if past.run_id != run.run_id]
@@ -216,37 +259,10 @@ def _name(row: dict[str, Any]) -> str:
     return str(row["name"])
 
 
-def _baseline(database: sqlite_utils.Database, service: str) -> dict[str, float]:
-    rows = database.query("select name, value from baselines where service = ?", [service])
-    return {row["name"]: float(row["value"]) for row in rows}
-
-
 def _newest_snapshot(database: sqlite_utils.Database, service: str, but: str) -> str | None:
     sql = f"select max(snapshot_time) from proofs where service = ? and run_id <> ? and {_good()}"
     found = database.conn.execute(sql, [service, but]).fetchone()
     return found[0] if found else None
-
-
-def _move(
-    database: sqlite_utils.Database, service: str, run_id: str, now: Mapping[str, float], step: float
-) -> None:
-    """Move a baseline by at most `step` (0 to 1) of itself downwards, and up to what the last two snapshots had;
-    by 1 at once, and what is gone loses its own. By 0, the same snapshot was seen again."""
-    before = _baseline(database, service)
-    last = dict(database.conn.execute("select name, last from baselines where service = ?", [service]).fetchall())
-    for name in before.keys() - now.keys() if step == 1 else ():
-        database.conn.execute("delete from baselines where service = ? and name = ?", [service, name])
-    for name, value in now.items():
-        base = before.get(name)
-        seen = value if step or base is None else last[name]
-        if base is None or step == 1:
-            base = value
-        elif value >= base:
-            base = max(base, min(value, base if last[name] is None else last[name])) if step else base
-        else:
-            base = max(value, base * (1 - step))
-        row = {"service": service, "name": name, "value": base, "last": seen, "run_id": run_id}
-        insert(database, "baselines", row, replace=True)
 
 
 def measured(proof: Proof) -> dict[str, float]:

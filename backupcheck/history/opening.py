@@ -74,7 +74,8 @@ def _usable(place: Path) -> Iterator[None]:
     try:
         yield
     except WRONG as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        said = next(iter(text.splitlines()), type(error).__name__)
         raise BackupcheckError(
             f"the history {place} cannot be used: {said}",
             id="history.unusable",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -9,12 +11,12 @@ from typing import Any
 
 import sqlite_utils
 
-from backupcheck.result import Outcome, Past, Proof, Run
+from backupcheck.result import Finding, Outcome, Past, Proof, Run, outcome_of
 
 LAYOUT = 1
 """The form of the tables. A higher one is of a version that keeps them so that this one would misread them;
 columns and tables that are only added leave it as it is."""
-WORDS: Mapping[type, str] = MappingProxyType({str: "text", int: "integer", float: "float"})
+WORDS: Mapping[type, str] = MappingProxyType({str: "text", int: "integer", float: "float", bytes: "blob"})
 GREATEST = 2**63 - 1
 """The greatest number that SQLite keeps."""
 
@@ -22,20 +24,24 @@ TABLES: Mapping[str, dict[str, type]] = MappingProxyType(
     {
         "runs": {
             "run_id": str, "site": str, "started": str, "finished": str, "outcome": str, "exit_status": int,
-            "interrupted": int, "version": str,
+            "interrupted": int, "version": str, "whole": int,
         },
         "proofs": {
             "run_id": str, "service": str, "finished": str, "outcome": str, "snapshot": str,
             "snapshot_time": str, "engine": str, "seconds": float, "bytes": int, "files": int, "rows": int,
-            "spec_digest": str, "pulled": str, "canary": str,
+            "spec_digest": str, "pulled": str, "canary": str, "counted": str,
         },
         "timings": {"run_id": str, "service": str, "step": str, "seconds": float},
         "findings": {
             "run_id": str, "service": str, "kind": str, "name": str, "id": str, "outcome": str,
             "subject": str, "expected": str, "actual": str, "message": str,
         },
+        "policies": {"run_id": str, "name": str, "service": str, "finished": str, "outcome": str},
         "facts": {"run_id": str, "service": str, "name": str, "rows": int, "newest": str},
         "baselines": {"service": str, "name": str, "value": float, "last": float, "run_id": str},
+        "contents": {
+            "service": str, "settled": bytes, "allowed": str, "run_id": str, "last": bytes, "encrypted": str,
+        },
     }
 )  # fmt: skip
 KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -43,10 +49,26 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "runs": ("run_id",),
         "proofs": ("run_id", "service"),
         "timings": ("run_id", "service", "step"),
+        "policies": ("run_id", "name", "service"),
         "facts": ("run_id", "service", "name"),
         "baselines": ("service", "name"),
+        "contents": ("service",),
     }
 )
+
+UNMET_SINCE = """
+    with found as (
+        select run_id from findings
+        where name = ?1 and id = ?2 and subject = ?3 and outcome in ('fail', 'error')
+    ), asked as (
+        select run_id, finished, outcome, run_id in found as bad from policies where name = ?1 and service = ?4
+    )
+    select min(finished) as at from asked
+    where bad and finished > coalesce((select max(finished) from asked
+                                       where not bad and outcome not in ('error', 'skip')), '')
+"""
+"""When the first run ended that made a policy's finding, given by the policy's name, its id, its subject and its
+service, after the last that answered and did not make it."""
 
 
 def layout(database: sqlite_utils.Database) -> int:
@@ -102,6 +124,7 @@ def run_row(run: Run) -> dict[str, object]:
         "exit_status": run.exit_status,
         "interrupted": int(run.interrupted),
         "version": run.version,
+        "whole": int(not run.not_asked),
     }
 
 
@@ -121,6 +144,7 @@ def proof_row(run: Run, proof: Proof) -> dict[str, object]:
         "spec_digest": proof.spec_digest,
         "pulled": as_text(proof.pulled),
         "canary": as_text(proof.canary),
+        "counted": json.dumps(Counter(found.outcome.value for one in proof.checks for found in one.findings)),
     }
 
 
@@ -149,6 +173,21 @@ def policy_rows(run: Run, service: str) -> Iterator[dict[str, object]]:
                     "expected": _plain(finding.expected), "actual": _plain(finding.actual),
                     "message": finding.message,
                 }  # fmt: skip
+
+
+def answer_rows(run: Run) -> Iterator[dict[str, object]]:
+    """What became of each policy for each service, and for the site as a whole (no service)."""
+    services = {proof.service for proof in run.services}
+    answers: dict[tuple[str, str], list[Finding]] = {}
+    for policy in run.policies:
+        for finding in policy.findings:
+            about = finding.subject if finding.subject in services else ""
+            answers.setdefault((policy.name, about), []).append(finding)
+    for (name, service), findings in answers.items():
+        yield {
+            "run_id": run.run_id, "name": name, "service": service, "finished": as_text(run.finished),
+            "outcome": outcome_of(findings).value,
+        }  # fmt: skip
 
 
 def fact_rows(run: Run, proof: Proof) -> Iterator[dict[str, object]]:

@@ -1,38 +1,38 @@
-"""Whether a service has about as much as it had when it was good: nothing collapsed, vanished or exploded."""
+"""Whether a service has about what it had when it was good: nothing collapsed, exploded or was encrypted."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from backupcheck.amounts import BYTES, FILES, ROWS, Change, amount, label, listed, summary
+from backupcheck.content import Looks, Rewriting, rewriting
 from backupcheck.fields import Percent, fraction
 from backupcheck.history import GOOD, measured
-from backupcheck.policy import Policy, View
-from backupcheck.result import Finding, Outcome, printable
+from backupcheck.policy import Policy, Repeats, View
+from backupcheck.ransom import Bounds, Signs, advice_text, signs, touched_text
+from backupcheck.result import Finding, Outcome, Proof
 from backupcheck.seams import Facts
 from backupcheck.spec import in_bytes
 from backupcheck.spec.models import Size
-from backupcheck.wording import bytes_text, number_text
+from backupcheck.wording import number_text
 
-BYTES, FILES, ROWS = "bytes", "files", "rows "
-"""The names of what is measured; that of rows goes on with the path and the table."""
 OLD = 7
 """So many good runs make a service old enough for its growth to be judged."""
 DOUBLED = 0.9
 WARNED, EXPLODED = 50, 500
 """How many times what is too little to matter for a loss is too little to matter for a growth."""
-MOST_NAMED = 5
-LONGEST_NAME = 120
 
 
 class Sizes(Facts):
     """What one service has, and had when it was good: `bytes`, `files` and `rows <path> <table>`; `sealed` if the
     seal said when it was pulled, so that a table which it does not count is not there; `old` if it was good often
-    enough."""
+    enough. `looks` are its files (None: nobody looked), `allowed` says how many may look encrypted, `named` if
+    a whole seal names them, and `since` what became of those that were there when it was good, if any were."""
 
     service: str
     asked: bool
@@ -40,6 +40,10 @@ class Sizes(Facts):
     old: bool = False
     before: dict[str, float] = Field(default_factory=dict)
     now: dict[str, float] = Field(default_factory=dict)
+    looks: Looks | None = None
+    allowed: dict[str, int] = Field(default_factory=dict)
+    named: bool = False
+    since: Rewriting | None = None
 
 
 class GrowthFacts(Facts):
@@ -48,29 +52,9 @@ class GrowthFacts(Facts):
     sizes: tuple[Sizes, ...]
 
 
-@dataclass(frozen=True)
-class Change:
-    """One measure, what it was and is, the bound that it broke, and by how many times."""
-
-    name: str
-    before: float
-    now: float
-    bound: float
-
-    @property
-    def share(self) -> float:
-        """How much of what was there is there, or for a growth its inverse: the worst has the least."""
-        low, high = sorted((self.before, self.now))
-        return low / high if high else 1.0
-
-    def __str__(self) -> str:
-        where = f"{_label(self.name)}: " if self.name.startswith(ROWS) else ""
-        return f"{where}{_amount(self.name, self.before)}, now {_amount(self.name, self.now)}"
-
-
 class Growth(Policy[GrowthFacts]):
-    """What was deleted by mistake or by malice, and what grew without bounds: the bytes and files of a service and
-    the rows of each table that a capture counted are compared with its baseline.
+    """What was deleted or encrypted by mistake or by malice, and what grew without bounds: the files of a service,
+    their bytes and the rows of each table that a capture counted are compared with its baseline.
 
     The baseline is what the service had when it was good: it rises at once and sinks by a tenth a night at most,
     so data that is lost little by little is found as well. More than the share `lost` of the files or of a table's
@@ -84,20 +68,46 @@ class Growth(Policy[GrowthFacts]):
         - growth: {}
         - growth: {lost: 30%, least_rows: 100, ignore: ["* sessions", "/opt/app/db.sqlite3 job_*"]}
 
+    It looks like ransomware where files of a known type (by the ending of their name, such as .jpg, .pdf, .zip,
+    .db, .json or .txt) do not begin as any known type does, nor are text, but with random bytes:
+    `least_encrypted` of them and the share `encrypted`, or 20 times that number; fewer are a warning. A .jpg that
+    is a webp is healthy, and so is what is encrypted and says so (.age, .gpg, .enc, .kdbx). Endings of known
+    types that the service itself encrypts, such as db with SQLCipher, are named in `encrypts`. Whatever their
+    type, 10 files and the share `encrypted` may not have become random bytes at once, nor got an ending behind
+    their names and other content. The first 4 KiB of each file of 512 bytes or more are looked at, so what is
+    encrypted only further behind, under the old name, is found by the next rule alone.
+
+    That more than the share `rewritten`, and more than `least_files`, have other content than when it was good or
+    are gone at once is a warning: an update rewrites its own programs, and nothing else may be wrong. A file that
+    only moved counts as there. The names and digests are those of the seal, which the backup host made.
+
+        - growth: {encrypts: [db], rewritten: 80%}
+
     A change that is right is let through by `backupcheck history --accept SERVICE`. Findings: `growth.collapsed`,
     `growth.vanished` (a table that had rows is not there any more; a warning if it had no more than `least_rows`),
-    `growth.exploded`, `growth.doubled` (a warning); and where it could not look, `growth.unmeasured` (the run did
-    not measure what the baseline has).
+    `growth.exploded`, `growth.doubled` (a warning), `growth.looks-encrypted`, `growth.rewritten` (a warning); and
+    where it could not look, `growth.unmeasured` (the run did not measure what the baseline has).
     """
 
     holds_baseline = True
+    repeats = (("unmeasured", Repeats.NOT_RESTORED),)
 
     lost: Percent = Field("50%", description="the share of the files, and of each table's rows, that may be gone")
     lost_bytes: Percent = Field("90%", description="the share of the bytes that may be gone")
     gained: Percent = Field("400%", description="the share of what was there that may have come to it")
     least_rows: int = Field(20, ge=0, description="so many rows of a table may be gone whatever its size")
-    least_files: int = Field(50, ge=0, description="so many files may be gone whatever their number")
+    least_files: int = Field(50, ge=0, description="so many files may be gone or rewritten whatever their number")
     least_bytes: Size = Field("16M", description="so many bytes may be gone whatever the size")
+    encrypted: Percent = Field(
+        "5%", description="the share of the files from which on it is bad that they look so"
+    )
+    least_encrypted: int = Field(
+        3, ge=1, description="of fewer files it is only a warning that they look encrypted"
+    )
+    encrypts: tuple[Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9]{1,12}$")], ...] = Field(
+        (), description="endings of the names of files that the service itself encrypts, such as `db`"
+    )
+    rewritten: Percent = Field("60%", description="the share of the files that may be rewritten or gone at once")
     ignore: tuple[str, ...] = Field(
         (), description='tables that come and go, as patterns of "<path> <table>", such as "* sessions"'
     )
@@ -119,17 +129,18 @@ class Growth(Policy[GrowthFacts]):
         unmeasured = [name for name in before if name not in sizes.now and not _is_gone(name, sizes)]
         if unmeasured or not sizes.now:
             message = (
-                f"this run did not measure {_listed([_label(name) for name in unmeasured]) or 'anything of it'}"
+                f"this run did not measure {listed([label(name) for name in unmeasured]) or 'anything of it'}"
             )
             yield self.finding("unmeasured", Outcome.ERROR, sizes.service, message)
             if not sizes.now:
                 return
         found = [*self._losses(sizes, before), *self._gains(sizes, before)]
         yield from found
+        yield from self._content(sizes, bad=any(finding.outcome is Outcome.FAIL for finding in found))
         if not unmeasured and not any(finding.outcome is Outcome.FAIL for finding in found):
             first = "there is no baseline yet: what it has now is the first"
             message = "it has about as much as it had when it was good" if sizes.before else first
-            yield self.finding("collapsed", Outcome.PASS, sizes.service, message, actual=_summary(sizes.now))
+            yield self.finding("collapsed", Outcome.PASS, sizes.service, message, actual=summary(sizes.now))
 
     def _judged(self, before: Mapping[str, float]) -> dict[str, float]:
         return {
@@ -175,6 +186,56 @@ class Growth(Policy[GrowthFacts]):
         yield from self._named("exploded", Outcome.FAIL, sizes.service, far, exploded)
         yield from self._named("doubled", Outcome.WARN, sizes.service, twice, doubled)
 
+    def _content(self, sizes: Sizes, *, bad: bool) -> Iterator[Finding]:
+        if sizes.looks is None:
+            yield self.finding("unmeasured", Outcome.ERROR, sizes.service, "this run did not look at its files")
+            return
+        own = frozenset(ending.removeprefix(".").lower() for ending in self.encrypts)
+        bounds = Bounds(self.least_encrypted, fraction(self.encrypted), own)
+        seen = signs(sizes.looks, sizes.allowed, sizes.since, bounds)
+        yield self._encrypted(sizes, seen)
+        if sizes.looks.unread:
+            message = f"{number_text(sizes.looks.unread)} files could not be read, so nobody looked at them"
+            yield self.finding("looks-encrypted", Outcome.SKIP, sizes.service, message)
+        if not sizes.named:
+            message = "no whole seal names its files, so it is not known what was rewritten"
+            yield self.finding("rewritten", Outcome.SKIP, sizes.service, message)
+        elif sizes.since and not (bad or seen.bad):
+            yield self._rewritten(sizes.service, sizes.since)
+
+    def _encrypted(self, sizes: Sizes, seen: Signs) -> Finding:
+        if not seen.words:
+            outcome = Outcome.PASS if seen.judged or sizes.since else Outcome.SKIP
+            message = f"none of {number_text(seen.judged)} files of known types looks encrypted"
+            return self.finding("looks-encrypted", outcome, sizes.service, message)
+        words = [*seen.words]
+        if seen.bad and sizes.since:
+            words.append(touched_text(sizes.since))
+        return self.finding(
+            "looks-encrypted",
+            Outcome.FAIL if seen.bad else Outcome.WARN,
+            sizes.service,
+            "; ".join(words),
+            expected="no file that looks encrypted",
+            actual=f"{number_text(seen.encrypted)} of {number_text(seen.judged)}",
+            advice=advice_text(sizes.service, bad=seen.bad),
+        )
+
+    def _rewritten(self, service: str, since: Rewriting) -> Finding:
+        most = max(fraction(self.rewritten) * since.before, self.least_files)
+        if since.touched <= most:
+            return self.finding("rewritten", Outcome.PASS, service, touched_text(since))
+        return self.finding(
+            "rewritten",
+            Outcome.WARN,
+            service,
+            touched_text(since),
+            expected=f"at most {number_text(int(most))} files",
+            actual=f"{number_text(since.touched)} files",
+            advice="an update or an import does that; if there was none, see what wrote them, and keep the older "
+            "snapshots: the next runs are compared with what it has now",
+        )
+
     def _named(
         self, end: str, outcome: Outcome, service: str, what: str, changes: list[Change]
     ) -> Iterator[Finding]:
@@ -193,9 +254,9 @@ class Growth(Policy[GrowthFacts]):
             end,
             outcome,
             service,
-            f"{what}: {_listed([str(change) for change in worst])}",
-            expected=f"{least} {_amount(name, max(bound, 0.0))}",
-            actual=_amount(name, worst[0].now),
+            f"{what}: {listed([str(change) for change in worst])}",
+            expected=f"{least} {amount(name, max(bound, 0.0))}",
+            actual=amount(name, worst[0].now),
             advice=f"{look}; {accept}",
         )
 
@@ -215,30 +276,19 @@ def _sizes(view: View, service: str) -> Sizes:
         old=len(good) >= OLD,
         before=view.history.baseline(service),
         now=measured(proof),
+        **_files(view, proof),
     )
+
+
+def _files(view: View, proof: Proof) -> dict[str, Any]:
+    if proof.content is None:
+        return {}
+    known, now = view.history.content(proof.service), proof.content
+    named = now.marks is not None
+    since = rewriting(known.marks, now) if named and known.marks is not None else None
+    return {"looks": now.looks, "allowed": dict(known.allowed), "named": named, "since": since}
 
 
 def _is_gone(name: str, sizes: Sizes) -> bool:
     """Whether it is not there, and not only unknown."""
     return name.startswith(ROWS) and name not in sizes.now and sizes.sealed
-
-
-def _label(name: str) -> str:
-    text = printable(name.removeprefix(ROWS))
-    return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
-
-
-def _amount(name: str, value: float) -> str:
-    number = round(value)
-    return bytes_text(number) if name == BYTES else f"{number_text(number)} {name.partition(' ')[0]}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return "; ".join(names[:MOST_NAMED]) + more
-
-
-def _summary(now: Mapping[str, float]) -> str:
-    rows = [value for name, value in now.items() if name.startswith(ROWS)]
-    words = [_amount(name, now[name]) for name in (BYTES, FILES) if name in now]
-    return ", ".join([*words, f"{number_text(round(sum(rows)))} rows"] if rows else words)

@@ -1,4 +1,7 @@
-"""What collapsed, vanished or exploded since a service was good, and what only looks like it."""
+"""What collapsed, vanished or exploded since a service was good, and what only looks like it.
+
+What its files are is in `test_growth_files.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from backupcheck.content import Content, Looks
 from backupcheck.policies.growth import OLD, Growth, GrowthFacts
 from backupcheck.policy import View
 from backupcheck.result import Finding, Outcome, Proof
@@ -20,11 +24,13 @@ COLLAPSED = {("growth.collapsed", "fail", "notes")}
 VANISHED = {("growth.vanished", "fail", "notes")}
 EXPLODED = {("growth.exploded", "fail", "notes")}
 DOUBLED = {("growth.doubled", "warn", "notes")}
+HEALTHY = Content(looks=Looks(judged={"md": 40}), marks=b"")
+OF_FILES = ("growth.looks-encrypted", "growth.rewritten")
 
 
 def sized(size: int = 900 * MIB, files: int = 3000, rows: int | dict[str, int] = 1200, **fields: Any) -> Proof:
     rows = rows if isinstance(rows, dict) else {TABLE: rows}
-    return proof(**{"bytes": size, "files": files, "rows": rows, "pulled": NOW, **fields})
+    return proof(**{"bytes": size, "files": files, "rows": rows, "pulled": NOW, "content": HEALTHY, **fields})
 
 
 def site(folder: Path, before: Proof, now: Proof, nights: int = OLD) -> View:
@@ -39,7 +45,9 @@ def site(folder: Path, before: Proof, now: Proof, nights: int = OLD) -> View:
 
 
 def found(seen: View, policy: Growth = USUAL) -> list[Finding]:
-    return list(policy.judge(policy.observe(seen, ("notes",)), NOW))
+    """What is said of the sizes."""
+    every = policy.judge(policy.observe(seen, ("notes",)), NOW)
+    return [finding for finding in every if finding.id not in OF_FILES]
 
 
 def judged(folder: Path, before: Proof, now: Proof, policy: Growth = USUAL, nights: int = OLD) -> set[Any]:
