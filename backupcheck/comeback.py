@@ -1,8 +1,10 @@
-"""One service out of the repository into a folder: what the drill does every night, on the day that counts.
+"""One service out of the repository, into a folder or to a host: the drill's restore, on the day that counts.
 
-It comes into `DIR.incomplete` first, is compared there with the snapshot's listing and with its seal, and takes
-the name `DIR` only when both agree. What differs keeps the other name: a copy with three bad files is better than
-none on such a day, as long as nobody mistakes it for a whole one. The repository is only read, without a lock.
+Into a folder it comes as `DIR.incomplete` first, is compared there with the snapshot's listing and with its seal,
+and takes the name `DIR` only when both agree. What differs keeps the other name: a copy with three bad files is
+better than none on such a day, as long as nobody mistakes it for a whole one. To a host it goes by way of the
+scratch folder, where it is compared in the same way. The repository is only read, without a lock. Only the asked
+service's spec is needed, and even that may be lost.
 """
 
 from __future__ import annotations
@@ -10,148 +12,182 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
-from backupcheck.asking import ask
 from backupcheck.boxes import folder as scratchfolder
-from backupcheck.errors import BackupcheckError, ScratchError, UsageError
+from backupcheck.delivery import Delivery, Load
+from backupcheck.destination import (
+    SCRATCH_ROOM,
+    UNFIT,
+    AtHost,
+    about_the_target,
+    counted,
+    destination,
+    fit_folder,
+    require_room,
+)
+from backupcheck.errors import BadBackup, ScratchError, SpecError, UsageError
 from backupcheck.face import Face
 from backupcheck.lines import LEAD
-from backupcheck.plan import Stored, make_plan, repository_of
+from backupcheck.plan import Plan, Stored, make_plan, repository_of
+from backupcheck.remote import Host, ssh_to
 from backupcheck.restic.repository import Snapshot
-from backupcheck.restoring import restore_findings, stored_in
-from backupcheck.result import Finding, Outcome, not_asked
-from backupcheck.runbook import next_steps
-from backupcheck.seal.manifest import SEAL as SEAL_FILE
-from backupcheck.seams import CHECKS, Box, Moment
-from backupcheck.spec import Site, Spec
+from backupcheck.restoring import stored_in
+from backupcheck.result import Finding, Outcome
+from backupcheck.runbook import last_steps, next_steps, without_spec
+from backupcheck.spec import Site, Spec, load_each, require_known
 from backupcheck.tree import Tree
-from backupcheck.waivers import Waivers
-from backupcheck.wording import age_text, bytes_text, moment_text, number_text
+from backupcheck.unboxed import BAD, Restored, compared
+from backupcheck.wording import age_text, moment_text
 
 INCOMPLETE = ".incomplete"
-SEAL = "seal"
-NOT_PULLED = "seal.pull-incomplete"
-"""As an ERROR: the source could not be pulled that night, as when it is lost; what is as sealed is still whole."""
-BAD = frozenset({Outcome.FAIL, Outcome.ERROR})
-NO_ROOM = "restore.no-room"
-UNFIT = "restore.unfit-folder"
-ROOM = "make room, or name a folder on another disk"
+OWNERS_UNKNOWN = ("seal.owner-changed", Outcome.SKIP)
+SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+NO_SPEC = (
+    "there is no spec of it: all comes that the snapshot holds of it, compared with the listing and the seal; "
+    "whether all its paths are in the snapshot, and whether its data is good, nothing says"
+)
 
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """The folder that a service comes into, and the snapshot that it comes from."""
+    """Where a service comes to, as `destination` reads it, the snapshot that it comes from, and a person's key."""
 
     to: str
     snapshot: str = "latest"
     verbose: bool = False
+    identity: Path | None = None
 
 
-class Unboxed(Box):
-    """A restored tree without a box around it, for a check that starts nothing."""
-
-    def __init__(self, service: str, tree: Tree) -> None:
-        self.service = service
-        self.tree = tree
-
-    def run(self, *argv: object, **more: object) -> NoReturn:
-        """Refuses."""
-        raise ScratchError("nothing is started on what was restored outside a box")
-
-    started = find_program = run
-
-
-def restore(site: Site, spec: Spec, options: RestoreOptions) -> int:
-    """Restore one service; the exit status. Raises `UsageError` where the folder must not be written to."""
-    target = _target(site, options.to)
+def restore(site: Site, service: str, options: RestoreOptions) -> int:
+    """Restore one service; the exit status. Raises `UsageError` where it must not be written to."""
+    place = destination(options.to)
+    spec = _spec_of(site, service)
+    if isinstance(place, str):
+        if options.identity:
+            raise UsageError("--identity is for a host, and a folder of this machine needs no key")
+        target = fit_folder(site, place)
+        with Face(verbose=options.verbose) as face:
+            return _Restore(site, service, spec, face).into(target, options.snapshot)
+    if options.identity and not options.identity.is_file():
+        raise UsageError(f"there is no file {options.identity}", advice="name your private key with --identity")
     with Face(verbose=options.verbose) as face:
-        return _Restore(site, spec, target, face).whole(options.snapshot)
+        return _Restore(site, service, spec, face).to(place, options)
+
+
+def _spec_of(site: Site, service: str) -> Spec | None:
+    """The service's spec, whatever is wrong with the others; None where there is none. Raises `SpecError`."""
+    try:
+        return load_each(site.specs).only([service]).specs[0]
+    except SpecError as error:
+        error.advice = "correct it; or move it away, and all comes that the snapshot holds of the service"
+        raise
+    except UsageError:  # of that name, or at all
+        return None
 
 
 class _Restore:
-    """One service on its way into one folder."""
+    """One service on its way."""
 
-    def __init__(self, site: Site, spec: Spec, target: Path, face: Face) -> None:
+    def __init__(self, site: Site, service: str, spec: Spec | None, face: Face) -> None:
         self.site = site
+        self.service = service
         self.spec = spec
-        self.target = target
         self.face = face
-        self.work = target.with_name(target.name + INCOMPLETE)
 
-    def whole(self, wanted: str) -> int:
-        name = self.spec.service
-        self._stage("reading the repository")
-        plan = make_plan(self.site, [name], wanted)
-        stored = stored_in(plan, name)
+    def into(self, target: Path, wanted: str) -> int:
+        """Into a folder of this machine."""
+        plan, stored = self._planned(wanted)
+        work = target.with_name(target.name + INCOMPLETE)
         with contextlib.ExitStack() as stack:
-            self._make_work()
-            stack.callback(scratchfolder.remove, self.work)
-            _require_room(self.target, self.work, stored)
-            findings = _judged(self._restored(plan.snapshot, stored))
-            self._tell(findings)
+            _make(work)
+            stack.callback(scratchfolder.remove, work)
+            require_room(target, work, stored)
+            tree, findings = self._restored(plan.snapshot, stored, work, target)
             if bad := {finding.outcome for finding in findings} & BAD:
                 stack.pop_all()
-                self._tell_incomplete(stored)
+                self.face.note(
+                    f"{self.service} is not whole, so {target} was not made: what came is in {tree.root}"
+                )
+                self.face.note("   another snapshot may be whole: name it with --snapshot, see `restic snapshots`")
                 return 1 if Outcome.FAIL in bad else 2
-            self._publish(self.work / stored.path.lstrip("/"), stack)
-        self._tell_whole(plan.snapshot, stored)
+            after = next_steps(self.site, self.spec, target) if self.spec else without_spec(tree, str(target))
+            self._publish(tree.root, target, stack)
+        self._tell_whole(plan.snapshot, stored, f"is in {target}", after)
         return 0
 
-    def _make_work(self) -> None:
-        try:
-            self.work.mkdir(mode=0o700)
-        except FileExistsError:
-            raise UsageError(
-                f"{self.work} is there already: a restore goes on now, was killed, or was not whole",
-                id=UNFIT,
-                advice="look at it and remove it, or name another folder",
-            ) from None
-        except OSError as error:
-            raise _unwritable(self.work, error) from error
+    def to(self, place: AtHost, options: RestoreOptions) -> int:
+        """To a host, by way of the scratch folder."""
+        ssh = self.site.ssh
+        host = Host(place.host, ssh_to(ssh.user, ssh.known_hosts, ssh.config, options.identity))
+        plan, stored = self._planned(options.snapshot)
+        pulled, captured = (self.spec.source.paths, self.spec.declared) if self.spec else ((), ())
+        load = Load(self.service, plan.snapshot.id, pulled, captured)
+        delivery = Delivery(host, place.top, load, self._stage)
+        delivery.look()
+        scratch = self.site.scratch.folder.resolve()
+        with scratchfolder.made(scratch) as folder:
+            work = folder / "restored"
+            _make(work)
+            require_room(scratch, work, stored, SCRATCH_ROOM)
+            tree, findings = self._restored(plan.snapshot, stored, work, scratch)
+            if bad := {finding.outcome for finding in findings} & BAD:
+                self.face.note(f"{self.service} is not whole, so nothing was brought to {place.text}")
+                self.face.note("   see what there is with --to DIR; another snapshot may be whole: --snapshot ID")
+                return 1 if Outcome.FAIL in bad else 2
+            _require_deliverable(load, tree, findings)
+            delivery.bring(tree.root)
+            after = last_steps(self.spec, place.host) if self.spec else without_spec(tree, place.text)
+        self._tell_whole(plan.snapshot, stored, f"is at {place.text}, every file compared there", after)
+        return 0
 
-    def _restored(self, snapshot: Snapshot, stored: Stored) -> tuple[Finding, ...]:
-        """Restore into the working folder, and compare."""
-        name = self.spec.service
-        self._stage(f"restoring {_counted(stored)}")
+    def _planned(self, wanted: str) -> tuple[Plan, Stored]:
+        """The snapshot, and the service in it; without a spec there must be something of that name."""
+        self._stage("reading the repository")
+        known = SERVICE.fullmatch(self.service) is not None
+        plan = make_plan(self.site, [self.service] if known else [], wanted)
+        if self.spec is None and self.service not in plan.services and (others := _services(self.site)):
+            require_known([self.service], others)
+        stored = stored_in(plan, self.service)
+        if self.spec is None:
+            self.face.note(f"WARN {self.service} restore.no-spec: {NO_SPEC}")
+        return plan, stored
+
+    def _restored(
+        self, snapshot: Snapshot, stored: Stored, work: Path, target: Path
+    ) -> tuple[Tree, tuple[Finding, ...]]:
+        """Restore into the working folder, compare, and say what was found; `target` is where a person sees it."""
+        self._stage(f"restoring {counted(stored)}")
         try:
-            restored = repository_of(self.site).restore(snapshot.id, stored.path, self.work, all_there_is=True)
+            restored = repository_of(self.site).restore(snapshot.id, stored.path, work, all_there_is=True)
         except ScratchError as error:
-            raise _about_the_target(self.target, error) from error
-        tree = Tree(self.work / stored.path.lstrip("/"))
-        findings = [*restore_findings(name, stored, tree, restored.damage)]
-        if restored.damage and not (tree.root.is_dir() and tree.status(SEAL_FILE, follow=False)):
-            return (*findings, not_asked(SEAL, findings[0].id))
+            raise about_the_target(target, error) from error
+        tree = Tree(work / stored.path.lstrip("/"))
         self._stage("comparing every file with the seal")
-        now = datetime.now(UTC)
-        seals = [check for check in self.spec.checks if check.kind() == SEAL] or [CHECKS.kind(SEAL)()]
-        for seal in seals:
-            box, moment = Unboxed(name, tree), Moment(now, snapshot.time)
-            findings += ask(seal, box, moment, Waivers(now.date(), self.spec.waivers)).findings
-        return tuple(findings)
+        findings = compared(self.service, self.spec, Restored(snapshot, stored, tree, restored.damage))
+        self._tell(findings)
+        return tree, findings
 
-    def _publish(self, restored: Path, stack: contextlib.ExitStack) -> None:
+    def _publish(self, restored: Path, target: Path, stack: contextlib.ExitStack) -> None:
         """Give it its name, or leave it where it is. A folder takes the place of an empty folder at most
         (rename(2)), so that nothing which came there in between is overwritten."""
         try:
             restored.chmod(0o700)
-            restored.rename(self.target)
+            restored.rename(target)
         except OSError as error:
             stack.pop_all()
             raise UsageError(
-                f"{self.target} was written to while {self.spec.service} was restored: {error.strerror}",
+                f"{target} was written to while {self.service} was restored: {error.strerror}",
                 id=UNFIT,
                 advice=f"what was restored is whole, and stays in {restored}: give it another name",
             ) from error
 
     def _tell(self, findings: Sequence[Finding]) -> None:
         """Say what was found, and once each what to do about it."""
-        name = self.spec.service
+        name = self.service
         for finding in findings:
             if finding.outcome is Outcome.PASS:
                 self.face.note(f"ok {name} {finding.message}")
@@ -162,111 +198,48 @@ class _Restore:
             if advice:
                 self.face.note(f"   {advice}")
 
-    def _tell_incomplete(self, stored: Stored) -> None:
-        where = self.work / stored.path.lstrip("/")
-        self.face.note(f"{self.spec.service} is not whole, so {self.target} was not made: what came is in {where}")
-        self.face.note("   another snapshot may be whole: name it with --snapshot, see `restic snapshots`")
-
-    def _tell_whole(self, snapshot: Snapshot, stored: Stored) -> None:
+    def _tell_whole(self, snapshot: Snapshot, stored: Stored, where: str, after: Sequence[str]) -> None:
         made = f"{moment_text(snapshot.time)}, {age_text(snapshot.time, datetime.now(UTC))} ago"
-        self.face.note(
-            f"{self.spec.service} is in {self.target}: {_counted(stored)} of the snapshot {snapshot.id[:8]}"
-        )
+        self.face.note(f"{self.service} {where}: {counted(stored)} of the snapshot {snapshot.id[:8]}")
         self.face.note(f"   the snapshot was made {made}; what to do next:")
-        for line in next_steps(self.site, self.spec, self.target):
+        for line in after:
             self.face.note(line)
 
     def _stage(self, text: str) -> None:
-        self.face.stage("restore", self.spec.service, text)
+        self.face.stage("restore", self.service, text)
 
 
-def _judged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """As the drill judges; only that the newest pull could not be made says nothing against an older copy."""
-    bad = [finding for finding in findings if finding.outcome in BAD]
-    if any((finding.id, finding.outcome) != (NOT_PULLED, Outcome.ERROR) for finding in bad):
-        return tuple(findings)
-    older = "the data is as old as its seal, older than the snapshot"
-    return tuple(
-        finding.model_copy(update={"outcome": Outcome.WARN, "advice": older}) if finding in bad else finding
-        for finding in findings
-    )
-
-
-def _target(site: Site, named: str) -> Path:
-    """The folder, its links followed. Raises `UsageError` unless it can be made there and overwrites nothing."""
-    for trouble, advice in _unfit(site, named):
-        raise UsageError(trouble, id=UNFIT, advice=advice)
-    return Path(named).resolve()
-
-
-def _unfit(site: Site, named: str) -> Iterator[tuple[str, str]]:
-    """What stands against a folder, and what to do."""
-    another = "name a folder that is not there yet"
-    if not named or "\0" in named or re.match(r"[^/]*:", named):
-        yield (
-            f"{named!r} is no folder of this machine, and to another one nothing is restored at once",
-            "restore into a folder here; the commands that bring it to its host are printed then",
-        )
-        return
+def _make(work: Path) -> None:
     try:
-        target = Path(named).resolve()
-        own = {"mirror": site.mirror, "repository": repository_of(site).access.folder}
-        for what, place in own.items():
-            if place and target.is_relative_to(place.resolve()):
-                yield f"{target} lies in the {what}, where a restore writes nothing", another
-        if not target.parent.is_dir():
-            yield f"there is no folder {target.parent} to restore into", "make it, or mount what should be there"
-        if target.exists() and not target.is_dir():
-            yield f"{target} is there already, and is no folder", another
-        if target.is_dir() and next(target.iterdir(), None):
-            yield f"{target} is not empty, and nothing is overwritten", another
-        if target.is_mount() or target == Path.cwd():
-            yield (
-                f"{target} is a mounted disk or the folder that you are in",
-                f"name a folder below it: {target}/NAME",
-            )
-    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError until Python 3.13
-        yield (
-            f"{named} cannot be looked at: {getattr(error, 'strerror', None) or 'its links lead in a circle'}",
-            another,
+        work.mkdir(mode=0o700)
+    except FileExistsError:
+        raise UsageError(
+            f"{work} is there already: a restore goes on now, was killed, or was not whole",
+            id=UNFIT,
+            advice="look at it and remove it, or name another folder",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{work} cannot be made: {error.strerror}", id=UNFIT, advice="name a folder that you may write to"
+        ) from error
+
+
+def _require_deliverable(load: Load, tree: Tree, findings: Sequence[Finding]) -> None:
+    """That there is something to bring, and that it has its owners, which only root could restore."""
+    if not any(tree.entry(path or "/") for path in load.paths):
+        raise BadBackup(
+            f"the snapshot has none of the paths of {load.service}'s spec",
+            id="restore.path-missing",
+            advice="name an older snapshot, or move the spec away and restore all that the snapshot holds",
+        )
+    if os.geteuid() != 0 and any((one.id, one.outcome) == OWNERS_UNKNOWN for one in findings):
+        raise UsageError(
+            "only root can restore the owners that files must have at a host", advice="run it as root"
         )
 
 
-def _require_room(target: Path, place: Path, stored: Stored) -> None:
-    free = shutil.disk_usage(place).free
-    if stored.bytes > free:
-        raise BackupcheckError(
-            f"{_counted(stored)} do not fit on the disk of {target}, which has {bytes_text(free)} free",
-            id=NO_ROOM,
-            advice=ROOM,
-        )
-    names = os.statvfs(place)
-    if names.f_files and stored.files > names.f_favail:
-        raise BackupcheckError(
-            f"{number_text(stored.files)} files do not fit on the disk of {target}, which has room for "
-            f"{number_text(names.f_favail)} more names",
-            id=NO_ROOM,
-            advice=ROOM,
-        )
-
-
-def _about_the_target(target: Path, error: ScratchError) -> BackupcheckError:
-    """What restic could not write, in terms of the person's folder, not the drill's."""
-    words = error.message.partition(": ")[2] or error.message
-    if error.id == "scratch.no-space":
-        return BackupcheckError(f"the disk of {target} is full: {words}", id=NO_ROOM, advice=ROOM)
-    return BackupcheckError(
-        f"the disk of {target} cannot hold what the backup has: {words}",
-        id=UNFIT,
-        advice="restore as root, to a file system with owners and extended attributes",
-    )
-
-
-def _unwritable(place: Path, error: OSError) -> BackupcheckError:
-    return BackupcheckError(
-        f"{place} cannot be made: {error.strerror}", id=UNFIT, advice="name a folder that you may write to"
-    )
-
-
-def _counted(stored: Stored) -> str:
-    return f"{number_text(stored.files)} {'file' if stored.files == 1 else 'files'}, {bytes_text(stored.bytes)}"
+def _services(site: Site) -> tuple[str, ...]:
+    try:
+        return load_each(site.specs).services
+    except UsageError:
+        return ()

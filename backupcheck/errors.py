@@ -12,6 +12,7 @@
     ├── RepositoryError                  2   restic's repository cannot be read
     ├── ScratchError                     2   a box cannot be made or does not answer
     ├── PullError                        2   a source cannot be reached or pulled
+    ├── PushError                        2   a host cannot be reached or restored to
     ├── Locked                           2   another run holds the site's lock
     └── Interrupted                    130   Ctrl-C or SIGTERM
 
@@ -146,6 +147,12 @@ class PullError(BackupcheckError):
     """A source cannot be reached or pulled."""
 
     id = "sync.unknown"
+
+
+class PushError(BackupcheckError):
+    """A host cannot be reached or restored to."""
+
+    id = "restore.unknown"
 
 
 class Locked(BackupcheckError):

@@ -20,7 +20,7 @@ import pytest
 from backupcheck import sitelock
 from backupcheck.comeback import RestoreOptions, restore
 from backupcheck.errors import UsageError
-from backupcheck.spec import load_site, load_spec
+from backupcheck.spec import load_site
 from tests.mounts import mounted
 from tests.policies.stored import packs
 from tests.smallsite import SmallSite, small_site
@@ -41,7 +41,9 @@ REFUSED = {
     "file": "is there already, and is no folder",
     "again": "again.incomplete is there already",
     "no/such": "there is no folder",
-    "nas:/srv": "is no folder of this machine",
+    "nas:srv": "is no folder of this machine",
+    "ssh://nas/srv": "is no folder of this machine",
+    "nas:/srv/../etc": "has a `..`",
     "nas:": "is no folder of this machine",
     "": "is no folder of this machine",
     "circle": "links lead in a circle|symbolic links",
@@ -163,7 +165,7 @@ def test_nothing_is_overwritten_and_no_wrong_place_is_written_to(
     before = under(tmp_path), under(kept.folder)
 
     with pytest.raises(UsageError) as caught:
-        restore(load_site(kept.site), load_spec(kept.specs / "notes.yaml"), RestoreOptions(place))
+        restore(load_site(kept.site), "notes", RestoreOptions(place))
 
     assert caught.value.id == "restore.unfit-folder"
     assert caught.value.advice

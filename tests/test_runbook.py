@@ -149,11 +149,12 @@ def test_a_service_deep_in_a_path_of_pattern_letters_is_restored_alone(tmp_path:
 
     assert plan.services["notes"].path == f"{site.mirror}/notes"
     assert (done.returncode, done.stderr) == (0, "")
-    assert not (target / str(other).lstrip("/")).exists()
+    assert (target / "notes" / str(site.mirror).lstrip("/") / "notes/srv/file").is_file()
+    assert not (target / "notes" / str(other).lstrip("/")).exists()
 
 
 def test_a_second_run_does_not_restore_over_the_first(tmp_path: Path, target: Path) -> None:
-    target.mkdir()
+    (target / "notes").mkdir(parents=True)
     site = site_of(tmp_path)
     spec = spec_of(tmp_path, "{host: local, root: source, paths: [/srv/]}")
 
@@ -182,7 +183,7 @@ def test_a_captured_file_is_put_back_and_its_folder_stays_as_it_is(tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
     assert [(source / file[1:]).read_text() for file in spec.declared] == ["select 1;"] * len(spec.declared)
     assert (source / "tmp").stat().st_mode & 0o7777 == 0o1777
-    words = ["psql", "createdb", "psql", "rm"]
+    words = ["psql", "#", "createdb", "psql", "rm"]
     assert [line.split(" -- ")[-1].split()[0] for line in lines[load + 1 : -1]] == words
     assert lines[-1].startswith("# 5. ")
 
@@ -291,3 +292,29 @@ def test_a_line_that_a_report_would_cut_is_no_command(tmp_path: Path) -> None:
 
     assert max(len(line) for line in lines) <= LONGEST_TEXT
     assert not [line for line in lines if line.startswith("rsync ")]
+
+
+def test_the_short_way_to_another_machine_is_told_and_is_no_command(tmp_path: Path) -> None:
+    site = site_of(tmp_path)
+    there = runbook(site, spec_of(tmp_path, "{host: 'ann@nas', paths: [/srv/]}"), "abc", "/notes", None)
+    here = runbook(site, spec_of(tmp_path, "{host: local, paths: [/srv/]}"), "abc", "/notes", None)
+    told = [line for line in there if "backupcheck restore" in line]
+
+    assert told == ["#    backupcheck restore notes --snapshot abc --to ann@nas:/"]
+    assert not [line for line in here if "backupcheck restore" in line]
+
+
+def test_each_service_is_restored_into_a_folder_of_its_own(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, "{host: local, paths: [/srv/]}")
+    lines = runbook(site_of(tmp_path), spec, "0", "/notes", None)
+    (restic,) = [shlex.split(line) for line in lines if line.startswith("restic")]
+
+    assert restic[-2:] == ["--target", "/root/restored/notes"]
+    assert lines[-1].endswith("then remove /root/restored/notes")
+
+
+def test_what_no_kind_knows_how_to_load_is_named(tmp_path: Path) -> None:
+    capture = "[{command: {run: [slapcat, -n, '1'], to: '/var/a b.ldif'}}]"
+    lines = runbook(site_of(tmp_path), spec_of(tmp_path, "{host: nas}", capture), "0", "/notes", None)
+
+    assert "# '/var/a b.ldif' is what slapcat printed: load it by that program's own means" in lines

@@ -10,13 +10,15 @@ CONNECT_SECONDS = 15
 
 @dataclass(frozen=True)
 class SshAccess:
-    """How to log in: all paths absolute; None leaves it to ssh's own configuration. `patience` is in seconds."""
+    """How to log in: all paths absolute; None leaves it to ssh's own configuration. `patience` is in seconds;
+    `agent` lets ssh's agent know the identity's private key."""
 
     user: str = "root"
     identity: Path | None = None
     known_hosts: Path | None = None
     config: Path | None = None
     patience: int = CONNECT_SECONDS
+    agent: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -42,7 +44,8 @@ class SshAccess:
         if self.known_hosts:
             options += [f'UserKnownHostsFile="{_literal(self.known_hosts)}"', "GlobalKnownHostsFile=/dev/null"]
         if self.identity:
-            options += [f'IdentityFile="{_literal(self.identity)}"', "IdentitiesOnly=yes", "IdentityAgent=none"]
+            options += [f'IdentityFile="{_literal(self.identity)}"', "IdentitiesOnly=yes"]
+            options += [] if self.agent else ["IdentityAgent=none"]
         words = ["ssh", "-T", "-x", *(word for option in options for word in ("-o", option))]
         words += ["-F", str(self.config)] if self.config else []
         return (*words, *(() if "@" in host else ("-l", self.user)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -195,7 +195,6 @@ FAILURES = (
         "see whether the host was restarted or short of memory; the next pull goes on from there",
     ),
 )
-KILLED = next(failure for failure in FAILURES if failure.id == "sync.killed")
 
 OF_SYSTEM = {
     errno.ENOSPC: "sync.target-full",
@@ -207,13 +206,14 @@ OF_SYSTEM = {
 }
 
 
-def classified(host: str, error: ToolFailed) -> PullError:
+def classified(host: str, error: ToolFailed, failures: Sequence[Failure] = FAILURES) -> PullError:
     """A failure of ssh or rsync by its name; an unrecognised one is `sync.unknown`, with the tool's words.
 
-    Where rsync went on after an error there may be more than one: the further ones are named too.
+    `failures` are those that can be, under another family's names perhaps. Where rsync went on after an error
+    there may be more than one: the further ones are named too.
     """
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
-    found = list(_recognised(lines, error.code))
+    found = list(_recognised(lines, error.code, failures))
     if found:
         failure, said = found[0]
         others = "".join(f"; also {more.id}: {_brief(words)}" for more, words in found[1:])
@@ -222,14 +222,21 @@ def classified(host: str, error: ToolFailed) -> PullError:
     program = Path(error.argv[0]).name if error.argv else "the tool"
     telling = [line for line in lines if not line.startswith("rsync error:")]
     last = (telling or lines or ["it said nothing"])[-1]
-    return PullError(f"{host}: {program} ended with status {error.code}: {last}", id="sync.unknown")
+    return PullError(
+        f"{host}: {program} ended with status {error.code}: {last}", id=f"{_family(failures[0])}.unknown"
+    )
 
 
-def _recognised(lines: list[str], code: int) -> Iterator[tuple[Failure, list[str]]]:
+def _family(failure: Failure) -> str:
+    return failure.id.partition(".")[0]
+
+
+def _recognised(lines: list[str], code: int, failures: Sequence[Failure]) -> Iterator[tuple[Failure, list[str]]]:
     """Each failure that the lines tell of, the most telling first, with the lines that told."""
     if _killed_here(lines, code):
-        yield KILLED, lines[:1] or [f"status {code}"]
-    for failure in FAILURES:
+        killed = (failure for failure in failures if failure.id.endswith(".killed"))
+        yield next(killed), lines[:1] or [f"status {code}"]
+    for failure in failures:
         said = [line for line in lines if _of_side(line, failure.side) and re.search(failure.pattern, line)]
         if said:
             yield failure, said

@@ -11,7 +11,7 @@ from backupcheck.errors import ToolFailed, ToolMissing, ToolTimedOut
 from backupcheck.proc import Command, Completed
 from backupcheck.remote.access import SshAccess
 from backupcheck.remote.failures import classified, late, missing
-from backupcheck.remote.rsync import rooted, rsync, unexpanded
+from backupcheck.remote.rsync import lacking, rooted, rsync, unexpanded
 from backupcheck.remote.transfer import Route
 from backupcheck.source import Pull, Pulled, Source
 
@@ -45,12 +45,19 @@ class Ssh(Source):
 
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring the paths below `target`, each at its absolute path. Raises `PullError`."""
+        return rsync(self._route(pull.paths), pull, target)
+
+    def lacking(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of the declared paths are not there, asked as a pull asks. Raises `PullError`."""
+        return lacking(self._route(paths), paths)
+
+    def _route(self, paths: tuple[str, ...]) -> Route:
         user, at, address = self.name.rpartition("@")
         host = f"{user}{at}[{address}]" if ":" in address else self.name
-        first, *others = (unexpanded(rooted(self.root, path)) for path in pull.paths)
+        first, *others = (unexpanded(rooted(self.root, path)) for path in paths)
         shell = shlex.join(self.access.command(self.name))
         words = ("-e", shell, "--", f"{host}:{first}", *(f":{path}" for path in others))
-        return rsync(Route(self.name, words, self.access.files), pull, target)
+        return Route(self.name, words, self.access.files)
 
 
 class Local(Source):
@@ -77,8 +84,14 @@ class Local(Source):
 
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring the paths below `target`, each at its absolute path. Raises `PullError`."""
-        words = ("--", *(rooted(self.root, path) for path in pull.paths))
-        return rsync(Route(self.name, words, None), pull, target)
+        return rsync(self._route(pull.paths), pull, target)
+
+    def lacking(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of the declared paths are not there. Raises `PullError`."""
+        return lacking(self._route(paths), paths)
+
+    def _route(self, paths: tuple[str, ...]) -> Route:
+        return Route(self.name, ("--", *(rooted(self.root, path) for path in paths)), None)
 
 
 def _ran(host: str, command: Command) -> Completed:

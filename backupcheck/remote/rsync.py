@@ -7,6 +7,7 @@ say that there is something. Only then a second one lists what would go, which i
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from backupcheck.remote.confined import why_unconfined
 from backupcheck.remote.deletions import Extraneous, delete
 from backupcheck.remote.failures import PARTIAL, of_system
 from backupcheck.remote.incoming import Incoming
-from backupcheck.remote.itemized import Item
+from backupcheck.remote.itemized import ESCAPED, Item
 from backupcheck.remote.transfer import DELETION_LIMIT, VANISHED, Ended, Route, failure
 from backupcheck.source import Pull, Pulled
 
@@ -29,6 +30,8 @@ IN_THE_WAY = re.compile(
     r"cannot delete non-empty directory|could not make way for|rsync error: |" + LIMITED.pattern
 )
 """What rsync says where a folder must go for a file of its name, and may not yet."""
+LOOK_SECONDS = 120.0
+NOT_THERE = re.compile(r'link_stat "(.*?)/?" failed: (?:No such file or directory|Not a directory)')
 GONE = re.compile(r'(?:file|directory) has vanished: "(.*)"')
 
 
@@ -57,6 +60,30 @@ def rsync(route: Route, pull: Pull, target: Path) -> Pulled:
     except OSError as error:
         raise of_system(route.host, error) from error
     return pulled
+
+
+def lacking(route: Route, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of these paths are not at the source: a pull that brings nothing and looks into no folder. Its command
+    is the pull's own, which is all that its key may run. Raises `PullError` for what is no answer."""
+    nothing = tuple(f"{transfer.pattern(path.rstrip('/'))}/**" for path in paths)
+    with tempfile.TemporaryDirectory(prefix="backupcheck-look-") as target:
+        Incoming(Path(target)).open()
+        pull, deadline = Pull(paths, nothing), time.monotonic() + LOOK_SECONDS
+        ended = transfer.run(route, pull, Path(target), ("--dry-run",), lambda item: None, deadline)
+    if ended.code == 0:
+        return ()
+    said = [_plain(name[1]) for line in ended.said.lines for name in NOT_THERE.finditer(line)]
+    meant = {max((one for one in paths if name.endswith(one.rstrip("/"))), key=len, default="") for name in said}
+    found = tuple(path for path in paths if path in meant)
+    if ended.code != PARTIAL or not found:
+        raise failure(route.host, ended)
+    return found
+
+
+def _plain(name: str) -> str:
+    """A name as it is: in messages rsync writes bytes that are not printable as `\\#ooo`."""
+    whole = ESCAPED.sub(lambda byte: bytes([int(byte[1], 8)]), name.encode("utf-8", "backslashreplace"))
+    return whole.decode("utf-8", "backslashreplace")
 
 
 @dataclass

@@ -126,7 +126,7 @@ def _argv(route: Route, pull: Pull, target: Path, options: Iterable[str]) -> tup
         *("rsync", *KEPT, f"--timeout={_stalled(pull)}", *Incoming(target).options, *options),
         *([f"--bwlimit={pull.bandwidth}"] if pull.bandwidth else []),
         *(f"--exclude={path}" for path in pull.exclude),
-        *(f"--exclude={_pattern(path)}" for path in pull.captured),
+        *(f"--exclude={pattern(path)}" for path in pull.captured),
         *route.words,
         f"{target.resolve()}/",
     )
@@ -137,7 +137,7 @@ def _stalled(pull: Pull) -> int:
     return pull.stalled * (COMPARING if pull.compare else 1)
 
 
-def _pattern(path: str) -> str:
+def pattern(path: str) -> str:
     """A path as a pattern of rsync's that matches only itself."""
     wild = any(letter in path for letter in "*?[")
     return "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in path) if wild else path

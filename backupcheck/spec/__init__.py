@@ -1,5 +1,6 @@
 """Spec and site files: YAML to models, or file:line:column and what is wrong, all of it at once."""
 
+from backupcheck.spec.folder import Loaded, Mistaken, load_each, load_specs, require_known
 from backupcheck.spec.models import (
     BoxSpec,
     HookSpec,
@@ -13,12 +14,14 @@ from backupcheck.spec.models import (
     SshSpec,
     in_bytes,
 )
-from backupcheck.spec.reading import SITE_FILE, is_spec_file, load_site, load_spec, load_specs, spec_files
+from backupcheck.spec.reading import SITE_FILE, is_spec_file, load_site, load_spec, spec_files
 
 __all__ = [
     "SITE_FILE",
     "BoxSpec",
     "HookSpec",
+    "Loaded",
+    "Mistaken",
     "Outline",
     "RepositorySpec",
     "ScratchSpec",
@@ -29,8 +32,10 @@ __all__ = [
     "SshSpec",
     "in_bytes",
     "is_spec_file",
+    "load_each",
     "load_site",
     "load_spec",
     "load_specs",
+    "require_known",
     "spec_files",
 ]

@@ -71,6 +71,12 @@ def _engine(name: str) -> str:
     return name
 
 
+def _prom(path: Path) -> Path:
+    if path.suffix != ".prom":
+        raise ValueError(f"{str(path)!r} does not end with .prom, and node_exporter reads no other file")
+    return path
+
+
 def _text(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
@@ -84,6 +90,7 @@ Bound = Annotated[
 Word = Annotated[str, AfterValidator(_word), _text(r"^[^\x00-\x1f]+$")]
 Folder = Annotated[Path, AfterValidator(_place), WithJsonSchema({"type": "string"})]
 Place = Annotated[Path, AfterValidator(_named), AfterValidator(_place), _text(r"^(?!(\./*)*$)")]
+Textfile = Annotated[Path, AfterValidator(_place), AfterValidator(_prom), _text(r".\.prom$")]
 EngineName = Annotated[str, AfterValidator(_engine), WithJsonSchema({"type": "string"})]
 
 
@@ -246,6 +253,14 @@ class ScratchSpec(Model):
     parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")
 
 
+class MetricsSpec(Model):
+    """Where the metrics are published."""
+
+    textfile: Textfile = Field(
+        description="a file *.prom in the folder of node_exporter's textfile collector, which must be there"
+    )
+
+
 class SiteOutline(Model):
     """A site without its kinds, which are validated one by one."""
 
@@ -256,6 +271,9 @@ class SiteOutline(Model):
     scratch: ScratchSpec = Field(description="where and how boxes are made")
     specs: Folder = Field(Path(), description="the folder of the spec files; the site file's own by default")
     reports: Place = Field(description="where each run writes its folder of reports")
+    metrics: MetricsSpec | None = Field(
+        None, description="where the metrics of all services are published, beside those in each run's folder"
+    )
     state: Place = Field(description="where the lock and what must outlive a run are kept")
     reserve: Size = Field("1G", description="space on the mirror's disk that must be free when a pull begins")
     pulls: int = Field(4, ge=1, le=64, description="how many services are pulled at a time")

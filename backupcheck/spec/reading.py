@@ -64,7 +64,13 @@ def _anchored(model: ModelT, folder: Path) -> ModelT:
 
 def spec_files(folder: Path) -> tuple[Path, ...]:
     """The spec files of a folder, by name. Raises `UsageError` where there are none."""
-    files = [file for file in sorted(folder.glob("*.y*ml")) if is_spec_file(file)]
+    try:
+        files = [folder / name for name in sorted(os.listdir(folder)) if is_spec_file(Path(name))]  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        files = []
+    except OSError as error:
+        said = f"the folder of specs {folder} cannot be read: {error.strerror}"
+        raise UsageError(said, advice="correct `specs` in the site file, or run as its owner") from None
     if not files:
         raise UsageError(f"there are no spec files (*.yaml) in {folder}", advice="write one, see README")
     return tuple(files)
@@ -76,34 +82,14 @@ def is_spec_file(file: Path) -> bool:
     return file.suffix in (".yaml", ".yml") and not site and not file.name.startswith(".")
 
 
-def load_specs(folder: Path) -> tuple[Spec, ...]:
-    """Every spec of a folder, by file name. Raises `SpecError` with the mistakes of all files together."""
-    first: dict[str, Path] = {}
-    found: list[Spec] = []
-    problems: list[Problem] = []
-    for file in spec_files(folder):
-        try:
-            document, spec = _read_spec(file)
-        except SpecError as error:
-            problems += error.problems
-            continue
-        if spec.service in first:
-            said = f"the service {spec.service!r} is already in {first[spec.service].name}"
-            problems.append(document.problem(("service",), said))
-        first.setdefault(spec.service, file)
-        found.append(spec)
-    if problems:
-        raise SpecError(tuple(problems))
-    return tuple(found)
-
-
 def load_spec(file: Path) -> Spec:
     """The spec in a file. Raises `SpecError` with every mistake in it."""
-    _, spec = _read_spec(file)
+    _, spec = read_spec(file)
     return spec
 
 
-def _read_spec(file: Path) -> tuple[Document, Spec]:
+def read_spec(file: Path) -> tuple[Document, Spec]:
+    """The spec in a file, with the document for what else is wrong about it. Raises `SpecError`."""
     document = _document(file)
     if not isinstance(document.value, dict):
         nothing = document.problem((), "a spec is a mapping that begins with `service:`")
@@ -250,6 +236,11 @@ def _one_kind(item: Value, seam: Seam[KindT]) -> str:
     return f"one kind is expected here, as in `- {example}: {{…}}`; known here: {', '.join(seam.kinds)}"
 
 
+def _said(error: OSError | ValueError) -> str:
+    """What is wrong, without the file's name, which is said already."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def _document(file: Path) -> Document:
     try:
         if file.exists() and not file.is_file():
@@ -258,7 +249,7 @@ def _document(file: Path) -> Document:
     except FileNotFoundError:
         raise UsageError(f"there is no file {file}") from None
     except (OSError, ValueError) as error:
-        raise SpecError((Problem(str(file), 1, 1, f"cannot be read: {error}"),)) from None
+        raise SpecError((Problem(str(file), 1, 1, f"cannot be read: {_said(error)}"),)) from None
     try:
         return yamlfile.parse(data.decode("utf-8-sig"), str(file))
     except UnicodeDecodeError as error:
