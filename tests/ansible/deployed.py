@@ -23,6 +23,8 @@ ANY_STATUS = frozenset(range(256))
 SECONDS = 600.0
 PASSWORD = "correct horse battery staple"
 B2_KEY = "K005notARealKey/with+odd=letters"
+TOPIC = "tk_notARealTopic"
+TEXTFILE = "/var/lib/prometheus/node-exporter/backupcheck.prom"
 ABOUT = "The house's films: some are long"
 REPOSITORY = "/srv/repository"
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
@@ -66,6 +68,8 @@ class Deployed:
             "backup_repository_environment": {"B2_ACCOUNT_ID": "0055", "B2_ACCOUNT_KEY": B2_KEY},
             "backup_password_also_at": "the safe",
             "backup_on_failure": ["alarm@%p.service"],
+            "backup_notifier_urls": {"chat.url": f"ntfys://{TOPIC}"},
+            "backup_metrics_textfile": TEXTFILE,
         }
         targets = yaml.safe_load(DEFAULTS.read_text())["backup_sync_targets"]
         backup["backup_sync_targets"] = [

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from backupcheck.lxc import Inside
-from tests.ansible.deployed import ABOUT, ANSIBLE, ANY_STATUS, B2_KEY, DEFAULTS, PASSWORD, Deployed, Play
+from tests.ansible.deployed import (
+    ABOUT,
+    ANSIBLE,
+    ANY_STATUS,
+    B2_KEY,
+    DEFAULTS,
+    PASSWORD,
+    TEXTFILE,
+    TOPIC,
+    Deployed,
+    Play,
+)
 from tests.lab.backuphost import BackupHost, wheelhouse
 from tests.lab.lab import SERVICES, Lab
 
@@ -150,11 +161,12 @@ def test_no_secret_is_shown_and_none_can_be_read_by_others(
     deployed: Deployed, first: Play, first_check: tuple[Play, str]
 ) -> None:
     modes = deployed.sh(
-        "stat -c '%a %n' /etc/restic /etc/restic/* /etc/backupcheck/keys /etc/backupcheck/keys/[pc]*[le]"
+        "stat -c '%a %n' /etc/restic /etc/restic/* /etc/backupcheck/keys /etc/backupcheck/keys/[pc]*[le] "
+        "/etc/backupcheck/notifiers /etc/backupcheck/notifiers/*"
     )
     units = deployed.sh(f"systemctl cat {' '.join(UNITS)}; systemctl show {' '.join(UNITS)}").text
 
-    for secret in (PASSWORD, B2_KEY):
+    for secret in (PASSWORD, B2_KEY, TOPIC):
         assert secret not in first.said + first_check[0].said + units
     assert modes.text.splitlines() == [
         "700 /etc/restic",
@@ -164,6 +176,8 @@ def test_no_secret_is_shown_and_none_can_be_read_by_others(
         "700 /etc/backupcheck/keys",
         "600 /etc/backupcheck/keys/capture",
         "600 /etc/backupcheck/keys/pull",
+        "700 /etc/backupcheck/notifiers",
+        "600 /etc/backupcheck/notifiers/chat.url",
     ]
 
 
@@ -227,6 +241,19 @@ def test_all_seven_services_are_pulled_backed_up_and_proven(after_a_night: Deplo
     assert {service["service"]: service["outcome"] for service in run["services"]} == dict.fromkeys(NAMES, "pass")
     assert {service["engine"] for service in run["services"]} == {"process"}
     assert {service["isolation"] for service in run["services"]} == {"no network"}
+
+
+def test_its_policies_are_met_and_node_exporter_can_read_it(after_a_night: Deployed) -> None:
+    policies = {policy["kind"]: policy["outcome"] for policy in after_a_night.newest_run()["policies"]}
+    mode = after_a_night.sh(f"stat -c %a {TEXTFILE}").text.strip()
+    lines = after_a_night.sh(f"cat {TEXTFILE}").text.splitlines()
+
+    assert policies.keys() >= {"rpo", "rto", "proof_age", "growth", "retention", "read_data", "coverage"}
+    assert set(policies.values()) <= {"pass", "warn"}
+    assert mode == "644"
+    assert sum(line.startswith("backupcheck_service_proven") and line.endswith(" 1") for line in lines) == len(
+        NAMES
+    )
 
 
 def test_the_whole_storage_is_in_the_snapshot_and_one_service_comes_back_by_hand(after_a_night: Deployed) -> None:
