@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.result import CheckResult, Outcome, check_result, finding_of, not_asked
+from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of, not_asked
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.waivers import Waivers, only_warned
 
 CONSEQUENCES = (".database-damaged", ".database-missing")
 """How the ids end by which a check says that it could not ask a database, which another check looks into."""
+
+MARKER = "seal.pull-incomplete"
+REPOSITORY = "repository."
+RED = (Outcome.FAIL, Outcome.ERROR)
 
 
 def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> CheckResult:
@@ -50,6 +54,40 @@ def named_once(result: CheckResult, earlier: Sequence[CheckResult]) -> CheckResu
         return result
     unasked = tuple(not_asked(finding.subject, named[finding.subject]) for finding in bad)
     return result.model_copy(update={"findings": unasked})
+
+
+def fault_of_all(error: BackupcheckError, subject: str) -> CheckResult:
+    """What keeps every service from being asked, by what has the fault: the repository as a rule."""
+    kind = error.id.partition(".")[0]
+    return check_result(kind, kind, [finding_of(error, subject)])
+
+
+def because_of_all(error: BackupcheckError, service: str) -> Finding:
+    """The same for one of the services: as red, but what it is and what to do stands with the fault itself."""
+    message = f"not asked, because of {error.id}, which all services have"
+    return finding_of(error, service).model_copy(update={"message": message, "advice": ""})
+
+
+def named_before(result: CheckResult, before: Sequence[CheckResult]) -> CheckResult:
+    """A result without what a step before the drill has named in this very run: the pull that failed, of which the
+    marker in the snapshot says the same, or the repository that could not be written to either."""
+    red = {one.id: one.outcome for answer in before for one in answer.findings if one.outcome in RED}
+    findings = tuple(
+        not_asked(one.subject, cause) if (cause := _named(one, red)) else one for one in result.findings
+    )
+    return result.model_copy(update={"findings": findings}) if findings != result.findings else result
+
+
+def _named(finding: Finding, red: Mapping[str, Outcome]) -> str:
+    """The id among those that are red already that a finding only says again, else an empty one."""
+    if finding.outcome not in RED:
+        return ""
+    for id, outcome in red.items():
+        again = finding.id == id and id.startswith(REPOSITORY)
+        marked = finding.id == MARKER and finding.message.startswith(f"the pull failed ({id}): ")
+        if (again or marked) and outcome.rank >= finding.outcome.rank:
+            return id
+    return ""
 
 
 def bug(error: BaseException) -> BackupcheckError:

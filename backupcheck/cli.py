@@ -7,12 +7,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backupcheck.options import (
     EPILOG,
+    PLACES,
     Parser,
     add_demo_options,
     add_engine,
@@ -22,15 +23,13 @@ from backupcheck.options import (
     add_report_options,
     add_restore_options,
     add_services,
+    add_snapshot,
     add_sync_options,
     add_wait,
 )
 
 if TYPE_CHECKING:
     from backupcheck.errors import BackupcheckError
-    from backupcheck.spec import Site, Spec
-
-PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,10 +119,10 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
     add_engine(drill)
     add_wait(drill)
-    drill.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    add_snapshot(drill)
     add_services(drill)
     add_restore_options(
-        add("restore", "restore one service into a folder, compare it with its seal, say what is next", _restore)
+        add("restore", "restore one service into a folder or to a host, compare it, say what is next", _restore)
     )
     keys = add("keys", "make the site's keys, print what each source must allow, pin host keys", _keys)
     add_keys_options(keys)
@@ -139,144 +138,128 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     add("validate", "read the site and all specs, and say what is wrong with them", _validate)
 
 
-def _site_file(options: argparse.Namespace) -> Path:
-    from backupcheck.errors import UsageError
-
-    named = options.site or os.environ.get("BACKUPCHECK_SITE")
-    candidates = [Path(named)] if named else [Path(place) for place in PLACES]
-    for file in candidates:
-        if file.is_file():
-            return file
-    where = ", ".join(str(file) for file in candidates)
-    raise UsageError(f"there is no site file (looked for {where})", advice="name one with --site FILE")
-
-
-def _loaded(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
-    """The site and its specs, those named on the command line only."""
-    from backupcheck.spec import load_site, load_specs
-
-    site = load_site(_site_file(options))
-    specs = load_specs(site.specs)
-    wanted = getattr(options, "services", None)
-    if not wanted:
-        return site, specs
-    known = {spec.service: spec for spec in specs}
-    _require_known(wanted, known)
-    return site, tuple(known[name] for name in dict.fromkeys(wanted))
-
-
-def _require_known(names: Iterable[str], known: Iterable[str]) -> None:
-    from backupcheck.errors import UsageError
-
-    there = list(known)
-    for name in names:
-        if name not in there:
-            raise UsageError(f"there is no service {name!r}; there are {', '.join(there)}")
-
-
 def _validate(options: argparse.Namespace) -> int:
-    site, specs = _loaded(options)
+    from backupcheck import testfiles
+    from backupcheck.chosen import loaded
+    from backupcheck.errors import SpecError
+    from backupcheck.units import counted
+
+    site, every = loaded(options)
+    found = testfiles.collected(site.specs)
+    problems = (*(problem for wrong in every.mistakes for problem in wrong.problems), *found.problems)
+    if problems:
+        raise SpecError(problems)
+    specs = every.specs
     checks = sum(len(spec.checks) for spec in specs)
     policies = len(site.policies) + sum(len(spec.policies) for spec in specs)
-    print(f"site {site.site}: {len(specs)} services, {checks} checks, {policies} policies, no mistakes")
+    print(
+        f"site {site.site}: {counted(len(specs), 'service', 'services')}, {counted(checks, 'check', 'checks')}, "
+        f"{counted(policies, 'policy', 'policies')}, {counted(found.tests, 'test', 'tests')} in Python, "
+        "no mistakes"
+    )
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import all_right
     from backupcheck.doctor import say
 
-    return say(*_loaded(options))
+    return say(*all_right(options))
 
 
 def _keys(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import all_right
     from backupcheck.sitekeys import KeysOptions, keys
     from backupcheck.spec import load_specs
 
-    site, wanted = _loaded(options)
+    site, wanted = all_right(options)
     pin = None if options.pin is None else tuple(options.pin)
     asked = KeysOptions(tuple(options.addresses), options.json, options.check, pin, tuple(options.confirm))
     return keys(site, load_specs(site.specs), wanted, asked)
 
 
 def _history(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import site_of
     from backupcheck.retelling import HistoryOptions, history
-    from backupcheck.spec import load_site
 
-    asked = HistoryOptions(options.service, options.json, options.accept)
-    return history(load_site(_site_file(options)), asked)
+    asked = HistoryOptions(options.service, options.json, options.accept, options.forget)
+    return history(site_of(options), asked)
 
 
 def _report(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import site_of
     from backupcheck.retelling import ReportOptions, report
-    from backupcheck.spec import load_site
 
     asked = ReportOptions(options.run, options.open, options.render, options.path)
-    return report(load_site(_site_file(options)), asked)
+    return report(site_of(options), asked)
 
 
 def _notify(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import site_of
     from backupcheck.notifying import test
-    from backupcheck.spec import load_site
 
-    return test(load_site(_site_file(options)))
+    return test(site_of(options))
 
 
 def _evidence(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import site_of
     from backupcheck.evidence.commands import answer
     from backupcheck.finishing import evidence_of
-    from backupcheck.spec import load_site
 
-    return answer(options, lambda: evidence_of(load_site(_site_file(options))))
+    return answer(options, lambda: evidence_of(site_of(options)))
 
 
 def _sync(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
-    from backupcheck.sync import Wishes
+    from backupcheck.chosen import to_sync
 
-    site, specs = _loaded(options)
-    let_through = (*options.allow_deletions, *options.allow_new_host)
-    _require_known(let_through, [spec.service for spec in specs])
-    wishes = Wishes(frozenset(options.allow_deletions), frozenset(options.allow_new_host), options.compare)
+    site, chosen, wishes = to_sync(options)
     with sitelock.held(site.state, "sync", options.wait), nightly.face(options.verbose) as face:
-        return nightly.show_synced(face, nightly.pull(site, specs, face, wishes))
+        synced = nightly.pull(site, chosen.specs, face, wishes)
+        return nightly.show_synced(face, synced, chosen.mistakes)
 
 
 def _backup(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
+    from backupcheck.chosen import loaded
 
-    site, specs = _loaded(options)
+    site, every = loaded(options)
     with sitelock.held(site.state, "backup", options.wait):
         snapshot = nightly.back_up(site, init=options.init)
-        lacking = nightly.not_whole(site, specs)
-    whole = len(specs) - len(lacking)
-    print(f"backed up {site.mirror} with {whole} of {len(specs)} services whole as snapshot {snapshot[:8]}")
+        lacking = nightly.not_whole(site, every)
+    whole, services = len(every.services) - len(lacking), len(every.services)
+    print(f"backed up {site.mirror} with {whole} of {services} services whole as snapshot {snapshot[:8]}")
     for service, problem in lacking.items():
         print(f"{service} is not whole: {problem}", file=sys.stderr)
-    return 2 if lacking else 0
+    return 3 if every.mistakes else 2 if lacking else 0
 
 
 def _drill(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
+    from backupcheck.chosen import loaded
 
-    site, specs = _loaded(options)
+    site, chosen = loaded(options)
     with sitelock.held(site.state, "drill", options.wait):
-        job = nightly.Job(site, specs, options.engine, options.verbose)
-        return job.drill(options.snapshot)
+        job = nightly.Job(site, chosen, options.engine, options.verbose)
+        return job.in_turn() if options.in_turn else job.drill(options.snapshot)
 
 
 def _restore(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import site_of
     from backupcheck.comeback import RestoreOptions, restore
 
-    site, (spec,) = _loaded(options)
-    return restore(site, spec, RestoreOptions(options.to, options.snapshot, options.verbose))
+    identity = Path(options.identity) if options.identity else None
+    asked = RestoreOptions(options.to, options.snapshot, options.verbose, identity)
+    return restore(site_of(options), options.services[0], asked)
 
 
 def _nightly(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
+    from backupcheck.chosen import loaded
 
-    site, specs = _loaded(options)
+    site, every = loaded(options)
     with sitelock.held(site.state, "nightly", options.wait):
-        return nightly.Job(site, specs, options.engine, options.verbose).all(init=options.init)
+        return nightly.Job(site, every, options.engine, options.verbose).all(init=options.init)
 
 
 def _demo(options: argparse.Namespace) -> int:

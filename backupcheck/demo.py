@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from backupcheck.boxes.namespaces import embedded_postgres
 from backupcheck.errors import ToolMissing, UsageError
 from backupcheck.nightly import Job
 from backupcheck.proc import Command
-from backupcheck.spec import load_site, load_specs
+from backupcheck.spec import load_each, load_site
 
 SECONDS = 60.0
 PASSWORD = "demo only: this repository holds nothing of worth\n"
@@ -50,19 +52,40 @@ def demo(options: DemoOptions) -> int:
         _recipes(connection)
         _write_site(place, connection, options.engine)
         site = load_site(place / "specs" / "site.yaml")
-        job = Job(site, load_specs(site.specs), options.engine, options.verbose, options.not_exercised)
+        job = Job(site, load_each(site.specs), options.engine, options.verbose, options.not_exercised)
         status = job.all(init=True)
-    site_option = f"--site {place}/specs/site.yaml"
-    print(f"it stays in {place}: change a byte below mirror/ there, then run")
-    print(f"  backupcheck backup {site_option}; backupcheck drill {site_option}")
+    for line in _hints(place):
+        print(line)
     return status
+
+
+def _hints(place: Path) -> Iterator[str]:
+    """What to try next: each indented line is a command that works as it is printed."""
+    own, program = Path(sys.argv[0]), "backupcheck"
+    if shutil.which(program) is None:
+        called = [str(own.resolve())] if own.name == program else [sys.executable, "-m", program]
+        program = shlex.join(called)
+    site = f"--site {shlex.quote(str(place / 'specs/site.yaml'))}"
+    yield f"it stays in {place}. Damage its copy, and see that it is found:"
+    yield f"  echo x >> {shlex.quote(str(place / 'mirror/notes/srv/notes/note-01.md'))}"
+    yield f"  {program} backup {site}"
+    yield f"  {program} drill {site}"
+    yield "read it again, and see what changed:"
+    yield f"  {program} report {site}"
+    yield f"  {program} history {site} notes"
+    yield "pull it again from its source (this works for all but recipes: its Postgres has ended):"
+    yield f"  {program} sync {site} notes"
 
 
 def _empty(folder: Path | None) -> Path:
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix="backupcheck-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error.strerror}", advice="name another") from None
+    if not empty:
         raise UsageError(f"{folder} is not empty", advice="name a new folder, so that nothing of yours is touched")
     folder.chmod(0o711)
     return folder.resolve()

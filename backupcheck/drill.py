@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import proc
-from backupcheck.asking import ask, bug, named_once
+from backupcheck.asking import ask, because_of_all, bug, named_once
 from backupcheck.boxes import folder as scratchfolder
+from backupcheck.content import Content
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
+from backupcheck.inspecting import content_of
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
 from backupcheck.restoring import Measured, measured, restore_findings, stored_in
 from backupcheck.result import CheckResult, Finding, Proof, check_result, finding_of, not_asked
@@ -44,6 +46,7 @@ class ServiceDrill:
 
     spec: Spec
     keep: bool = False
+    clock: datetime | None = None
     answers: list[Future[CheckResult]] = field(default_factory=list)
     box: Future[Box] = field(default_factory=Future)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -55,10 +58,11 @@ class ServiceDrill:
     """What the tests of a service share, such as a loaded database; closed before its box."""
     loaded: dict[str, object] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
+    content: Content | None = None
     waivers: Waivers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.waivers = waivers_today(self.spec)
+        self.waivers = waivers_today(self.spec, self.clock)
         self.answers = [Future() for _ in range(1 + len(self.spec.checks))]
 
     @property
@@ -70,6 +74,9 @@ class ServiceDrill:
 class Drill:
     """One drill of a site's services. Use as a context manager; leaving it cleans up whatever happened."""
 
+    clock: datetime | None = None
+    """The time by which answers are judged; None for the time that it is."""
+
     def __init__(
         self, site: Site, engine: Engine, snapshot: str = "latest", progress: Progress | None = None
     ) -> None:
@@ -79,6 +86,7 @@ class Drill:
         self.progress: Progress = progress or (lambda service, text: None)
         self.services: dict[str, ServiceDrill] = {}
         self.plan: Plan | None = None
+        self.fault: BackupcheckError | None = None  # what kept all services from being restored
         self._stack = contextlib.ExitStack()
         self._working = threading.Semaphore(site.scratch.parallel)
 
@@ -97,12 +105,13 @@ class Drill:
 
     def start(self, specs: Sequence[Spec], keep: frozenset[str] = frozenset()) -> None:
         """Begin with all services; the boxes of those in `keep` stay open until `release`."""
-        self.services = {spec.service: ServiceDrill(spec, spec.service in keep) for spec in specs}
+        self.services = {spec.service: ServiceDrill(spec, spec.service in keep, self.clock) for spec in specs}
         try:
             folder = self._prepared()
         except BackupcheckError as error:
+            self.fault = None if isinstance(error, Interrupted) else error
             for service in self.services.values():
-                _refuse(service, error)
+                _refuse(service, error, of_all=self.fault is not None)
                 service.closed.set()
             return
         pool = ThreadPoolExecutor(min(MOST_THREADS, len(specs) or 1), thread_name_prefix="drill")
@@ -137,6 +146,7 @@ class Drill:
             rows=service.measured.rows,
             newest=service.measured.newest,
             runbook=self._runbook(service),
+            content=service.content,
             checks=(*checks, *service.waivers.warned(checks)),
             waivers=service.waivers.records(checks),
         )
@@ -196,7 +206,7 @@ class Drill:
         service.isolated = box.isolated
         service.box.set_result(box)
         assert self.plan is not None
-        moment = Moment(datetime.now(UTC), self.plan.snapshot.time)
+        moment = Moment(self.clock or datetime.now(UTC), self.plan.snapshot.time)
         with _timed(service, "checks"):
             for number, (check, answer) in enumerate(
                 zip(service.spec.checks, service.answers[1:], strict=True), 1
@@ -222,14 +232,15 @@ class Drill:
         findings = tuple(restore_findings(name, stored, tree, restored.damage))
         service.answers[0].set_result(check_result(RESTORE, RESTORE, findings, restored.seconds))
         service.measured = measured(tree)
+        service.content = content_of(tree)
         if not tree.root.is_dir():
             raise BadBackup(f"restic restored nothing of {name}", id="restore.incomplete")
         return tree
 
 
-def waivers_today(spec: Spec) -> Waivers:
-    """A spec's waivers, on the day (UTC) that it is."""
-    return Waivers(datetime.now(UTC).date(), spec.waivers)
+def waivers_today(spec: Spec, clock: datetime | None = None) -> Waivers:
+    """A spec's waivers, on the day (UTC) that it is, or that it was by another clock."""
+    return Waivers((clock or datetime.now(UTC)).astimezone(UTC).date(), spec.waivers)
 
 
 def sweep(folder: Path) -> int:
@@ -256,11 +267,11 @@ def _request(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
     )
 
 
-def _refuse(service: ServiceDrill, error: BackupcheckError) -> None:
+def _refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = False) -> None:
     """Answer all that is not answered yet: the first with the error, the others as not asked."""
     if not service.box.done():
         service.box.set_exception(error)
-    finding: Finding | None = finding_of(error, service.spec.service)
+    finding: Finding | None = (because_of_all if of_all else finding_of)(error, service.spec.service)
     for (kind, title), answer in zip(service.titles, service.answers, strict=True):
         if answer.done():
             continue

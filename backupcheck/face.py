@@ -10,11 +10,12 @@ not have are written as escapes.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,7 @@ from rich.text import Text
 
 from backupcheck.lines import LEAD, plain_lines, proof_line, trouble_lines
 from backupcheck.result import Outcome, Proof, Run, WaiverRecord, WaiverState
-from backupcheck.telling import Told
+from backupcheck.telling import NONE, Told
 from backupcheck.troubles import TroubleGroup, grouped, troubles, warnings
 from backupcheck.wording import (
     EXIT_STATUS,
@@ -78,6 +79,14 @@ def show_told(told: Told, console: Console | None = None) -> None:
     face.told(told)
 
 
+class _Terminal(Console):
+    """A console whose reader may go away, as that of a pipe into `head`: the run goes on, and nobody is told."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Face:
     """Shows a run while it goes on and when it has ended; safe to call from several threads.
 
@@ -90,7 +99,7 @@ class Face:
 
     def __init__(self, console: Console | None = None, verbose: bool = False) -> None:
         # the very stream of now: while tests run, pytest puts another in its place
-        self._console = console or Console(
+        self._console = console or _Terminal(
             file=sys.stdout, force_interactive=None if sys.stdout.isatty() else False
         )
         self._verbose = verbose
@@ -164,16 +173,33 @@ class Face:
             for line in told.aligned():
                 self._line(line)
             return
+        if max(map(len, replace(told, lines=()).aligned()), default=0) <= self._console.width and told.rows:
+            self._console.print(self._told_table(told))
+        else:
+            self._told_rows(told)
+        for line in told.lines:
+            self._line(line)
+
+    def _told_table(self, told: Told) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
         for title in told.titles:
             table.add_column(title, overflow="fold")
         for row in told.rows:
             style = STYLE[row.outcome] if row.outcome else "dim"
             table.add_row(*(self._text(cell, style if cell in LEAD.values() else "") for cell in row.cells))
-        if told.rows:
-            self._console.print(table)
-        for line in told.lines:
-            self._line(line)
+        return table
+
+    def _told_rows(self, told: Told) -> None:
+        """Each row as a paragraph, where the terminal is too narrow for a table."""
+        for row in told.rows:
+            style = STYLE[row.outcome] if row.outcome else "dim"
+            said = [
+                Text.assemble(title, " ", self._text(cell, style if cell in LEAD.values() else ""))
+                for title, cell in zip(told.titles[1:], row.cells[1:], strict=True)
+                if cell != NONE
+            ]
+            below = Padding(Text("; ", overflow="fold").join(said), (0, 0, 0, 2))
+            self._console.print(self._text(row.cells[0], "bold"), below, highlight=False)
 
     def _stop(self) -> None:
         if self._live:

@@ -10,17 +10,19 @@ from typing import TypeVar
 from backupcheck import evidence
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.history import FILE, GOOD, History
+from backupcheck.history import FILE, GOOD, History, specified
 from backupcheck.plan import repository_of
 from backupcheck.policing import judged
 from backupcheck.policy import View
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result, finding_of
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, Unmet, check_result, finding_of
 from backupcheck.seams import POLICIES
 from backupcheck.spec import Site, Spec
+from backupcheck.textfile import publish
 from backupcheck.troubles import service_of
 
 HISTORY = "history"
 EVIDENCE = "evidence"
+METRICS = "metrics"
 MOST_PROBLEMS = 5
 T = TypeVar("T")
 
@@ -35,27 +37,76 @@ def evidence_of(site: Site) -> Path:
     return site.state / EVIDENCE
 
 
-def finished(run: Run, site: Site, specs: Sequence[Spec], now: datetime, *, of_the_past: bool = False) -> Run:
+def finished(
+    run: Run,
+    site: Site,
+    specs: Sequence[Spec],
+    now: datetime,
+    *,
+    of_the_past: bool = False,
+    mistaken: Sequence[str] = (),
+) -> Run:
     """The run with what the history knew of its services, and with the policies' answers; it is kept.
 
     An interrupted run is kept, and no policy is put to it. One `of_the_past`, of an older snapshot than the
     newest, says nothing of the site today: it goes into the evidence only. What cannot be kept is red: a history
     that nobody can write into would be noticed on the day that it is needed. Policies are asked all the same: each
-    says for itself whether it could look.
+    says for itself whether it could look. `mistaken` are the services whose spec is wrong.
     """
     history = history_of(site)
+    nothing: tuple[CheckResult, ...] = ()
+    every = (*(spec.service for spec in specs), *mistaken)
     known, trouble = _tried(lambda: history.known(run), run, HISTORY)
-    known = known.model_copy(update={"services": tuple(map(_with_proven_runbook, known.services))})
+    asked = {proof.service for proof in known.services}
+    left = tuple(service for service in every if service not in asked)
+    services = tuple(map(_with_proven_runbook, known.services))
+    known = known.model_copy(update={"services": services, "not_asked": left, "of_the_past": of_the_past})
     if not run.interrupted and not of_the_past:
-        view = View(site, tuple(specs), known, history, repository_of(site))
-        known = known.model_copy(update={"policies": judged(view, now)})
+        view = View(site, tuple(specs), known, history, repository_of(site), frozenset(mistaken))
+        gone, _ = _tried(lambda: nothing if left else _without_spec(history, every), nothing, HISTORY)
+        known = _with_unmet(
+            known.model_copy(update={"policies": (*known.policies, *judged(view, now), *gone)}), history
+        )
     kept = known
     ran_before, _ = _tried(lambda: bool(history.runs(1)), False, HISTORY)
     if not trouble and not of_the_past:
         _, trouble = _tried(lambda: _kept(history, kept), None, HISTORY)
-    nothing: tuple[CheckResult, ...] = ()
-    written, unwritten = _tried(lambda: _written(site, kept, specs, ran_before=ran_before), nothing, EVIDENCE)
-    return known.model_copy(update={"policies": (*known.policies, *trouble, *written, *unwritten)})
+    written, unwritten = _tried(lambda: _written(site, kept, every, ran_before=ran_before), nothing, EVIDENCE)
+    more = (*known.policies, *trouble, *written, *unwritten)
+    return known.model_copy(update={"policies": more})
+
+
+def exposed(run: Run, site: Site) -> Run:
+    """The run, after its metrics were published where the site wants them, with what kept them from it."""
+    wanted = site.metrics
+    if wanted is None:
+        return run
+    _, trouble = _tried(lambda: publish(run, history_of(site), wanted.textfile), None, METRICS)
+    return run.model_copy(update={"policies": (*run.policies, *trouble)})
+
+
+def _without_spec(history: History, named: Sequence[str]) -> tuple[CheckResult, ...]:
+    """A warning of each service that was asked before and that no spec names any more: nobody asks about it."""
+    found = []
+    for service in sorted(set(specified(history)) - set(named)):
+        proven = history.last_proven(service)
+        when = f"last proven {proven:%Y-%m-%d %H:%M} UTC" if proven else "never proven"
+        found.append(
+            Finding(
+                id="history.no-spec",
+                outcome=Outcome.WARN,
+                subject=service,
+                message=f"the history knows the service {service}, {when}, and no spec names it any more",
+                advice=f"write its spec again, or if it is gone, run `backupcheck history --forget {service}`",
+            )
+        )
+    return (check_result(HISTORY, HISTORY, found),) if found else ()
+
+
+def _with_unmet(run: Run, history: History) -> Run:
+    nothing: tuple[Unmet, ...] = ()
+    unmet, _ = _tried(lambda: history.unmet(run), nothing, HISTORY)
+    return run.model_copy(update={"unmet": unmet})
 
 
 def _with_proven_runbook(proof: Proof) -> Proof:
@@ -70,10 +121,10 @@ def _with_proven_runbook(proof: Proof) -> Proof:
     return proof.model_copy(update={"runbook": (first, *lines) if proof.runbook else ()})
 
 
-def _written(site: Site, run: Run, specs: Sequence[Spec], *, ran_before: bool) -> tuple[CheckResult, ...]:
+def _written(site: Site, run: Run, services: Sequence[str], *, ran_before: bool) -> tuple[CheckResult, ...]:
     """The run's record, and what is wrong with the whole log: each night looks at all that lies there."""
     folder = evidence_of(site)
-    receipt = evidence.append(folder, run, [spec.service for spec in specs])
+    receipt = evidence.append(folder, run, services)
     findings = list(receipt.findings())
     problems = () if receipt.troubles else evidence.verify(folder).problems
     findings += [

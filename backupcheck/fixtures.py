@@ -12,7 +12,7 @@ with `if_there=True` it is skipped, with a warning in every report, on a site th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from backupcheck.drill import ServiceDrill
     from backupcheck.postgresql.cluster import Cluster
     from backupcheck.seams import Box
+    from backupcheck.suite import Suite
 
 LOADING_SECONDS = 1800.0
 PIECES = ("", "-wal", "-journal")
@@ -46,8 +47,16 @@ def service_drill(request: pytest.FixtureRequest) -> ServiceDrill:
     if suite is None or suite.drill is None:
         pytest.fail("no site is drilled here: put a site.yaml beside the specs, or name one with --site")
     if service not in suite.drill.services or service is None:
+        _refuse_mistaken(suite, (str(service),))
         pytest.fail(f"there is no spec of a service {service!r}; name it with @pytest.mark.service")
     return suite.drill.services[service]
+
+
+def _refuse_mistaken(suite: Suite, services: Iterable[str]) -> None:
+    """Raises `SpecError` where the spec of one of the services is wrong: the test cannot be asked."""
+    for mistaken in suite.mistakes:
+        if mistaken.service in services:
+            raise mistaken.error
 
 
 @pytest.fixture
@@ -63,6 +72,7 @@ def boxes(request: pytest.FixtureRequest, service_drill: ServiceDrill) -> Mappin
 
     drill = request.config.stash[SUITE].drill
     assert drill is not None
+    _refuse_mistaken(request.config.stash[SUITE], services_of(request.node))
     if unknown := [service for service in services_of(request.node) if service not in drill.services]:
         pytest.fail(f"there is no spec of a service {unknown[0]!r}")
     return {service: drill.services[service].box.result() for service in services_of(request.node)}

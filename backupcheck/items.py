@@ -23,6 +23,10 @@ WARNED: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 """What a test in Python warned of by `warnings.warn`, where it did not fail."""
 
 
+NOT_VERIFIED = ("backupcheck", "could not verify")
+"""The property of a report that failed and says nothing about the backup: pytest's *error*."""
+
+
 class ServiceItem(pytest.Item):
     """An item of a spec; `service` is whose."""
 

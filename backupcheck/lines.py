@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from backupcheck.result import Finding, Outcome, Proof, Run
 from backupcheck.troubles import TroubleGroup, proof_silences
-from backupcheck.wording import seconds_text, value_text, waiver_text
+from backupcheck.wording import compared_texts, seconds_text, to_the_second, waiver_text
 
 LEAD = {
     Outcome.PASS: "ok",
@@ -38,16 +38,17 @@ def proof_line(proof: Proof) -> str:
 
 def _finding_line(service: str, finding: Finding, more: int) -> str:
     others = f" (and {more} more)" if more else ""
-    told = f"{finding.id} {finding.subject}: {finding.message}{_compared(finding)}"
+    told = f"{finding.id} {finding.subject}: {to_the_second(finding.message)}{_compared(finding)}"
     return f"{LEAD[finding.outcome]} {service or 'run'} {told}{others}"
 
 
 def _compared(finding: Finding) -> str:
     """What was expected and what is, unless the sentence says so already."""
-    actual = "" if finding.actual is None else value_text(finding.actual)
-    if finding.expected is None or finding.outcome is not Outcome.FAIL or actual in finding.message:
+    expected, actual = compared_texts(finding.expected, finding.actual)
+    said = finding.actual is None or actual in to_the_second(finding.message)
+    if finding.expected is None or finding.outcome is not Outcome.FAIL or said:
         return ""
-    return f" (expected {value_text(finding.expected)}, is {actual})"
+    return f" (expected {expected}, is {actual})"
 
 
 def plain_lines(run: Run, groups: Iterable[TroubleGroup]) -> Iterator[str]:
@@ -87,10 +88,11 @@ def _checks(proof: Proof) -> str:
 def trouble_lines(group: TroubleGroup) -> Iterator[tuple[str, str]]:
     """All that is known of a trouble below its name, each line with its style."""
     finding = group.first.finding
-    yield finding.message, ""
+    yield to_the_second(finding.message), ""
     yield finding.subject, "dim"
     if finding.expected is not None or finding.actual is not None:
-        yield f"expected {value_text(finding.expected)}, actual {value_text(finding.actual)}", ""
+        expected, actual = compared_texts(finding.expected, finding.actual)
+        yield f"expected {expected}, actual {actual}", ""
     if why := _why(group):
         yield f"why it is required: {why}", ""
     if group.more:

@@ -16,9 +16,11 @@ from types import MappingProxyType
 from pydantic import Field
 
 from backupcheck.errors import UsageError
+from backupcheck.matchers import Match
 from backupcheck.reporters import json as run_json
 from backupcheck.seams import CAPTURES, CHECKS, ENGINES, NOTIFIERS, POLICIES, SEAMS, Kind, Seam
 from backupcheck.spec import Outline, SiteOutline
+from backupcheck.subkeys import Key, any_matches, keys
 from backupcheck.validate import unknown_key
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,6 +29,17 @@ FILES: Mapping[str, str] = MappingProxyType(
 )
 """The schemas, and the files that they are in."""
 KINDS_FILE = "kinds.md"
+MATCHER_PAGE = "matchers"
+MATCHED = "A matcher is a plain value, or conditions such as {gte: 5}: `backupcheck kinds matchers`."
+MATCHERS = """\
+A plain value must be equal: `5` is not `"5"`, and `1` is not `true`.
+
+    rows: 5
+    rows: {gte: 5}
+    rows: {gte: 1, lt: 1000}
+    version: {matches: '^v2\\.'}
+    mode: {one_of: ["0600", "0400"]}
+"""
 Json = dict[str, object]
 
 
@@ -39,29 +52,64 @@ def caption(kind: type[Kind]) -> str:
 def page(seam: str, kind: type[Kind]) -> str:
     """A kind's manual page: its caption, its class's docstring and its keys."""
     lines = [f"{kind.kind()} ({seam})", "", caption(kind), "", *_about(kind)]
-    keys = list(_keys(kind))
-    if keys:
-        lines += ["", "Keys:"]
-    for name, need, description in keys:
-        lines += [f"  {name} ({need})", *([f"      {description}"] if description else [])]
+    if found := keys(kind):
+        lines += ["", "Keys:", *_listed(found, "  ")]
+    if any_matches(found):
+        lines += ["", MATCHED]
     return "\n".join(lines).rstrip()
+
+
+def _listed(found: Sequence[Key], indent: str) -> Iterator[str]:
+    """Keys as lines, those within a key below it."""
+    for key in found:
+        yield f"{indent}{key.name} ({_need(key)})"
+        if key.description:
+            yield f"{indent}    {key.description}"
+        if key.inner:
+            yield f"{indent}    {'keys of each:' if key.many else 'its keys:'}"
+            yield from _listed(key.inner, indent + " " * 6)
+
+
+def _need(key: Key) -> str:
+    return f"{key.need}{_matched(key, 'matcher')}"
+
+
+def _matched(key: Key, matcher: str) -> str:
+    return f"; {'each ' if key.many else ''}may be a {matcher}" if key.matches else ""
+
+
+def matchers() -> str:
+    """The page of what may stand where a value is compared."""
+    lines = ["matchers", "", *_about_matchers(), "", "Conditions:", *_listed(keys(Match), "  ")]
+    return "\n".join(lines).replace(" (default: none)", "")
+
+
+def _about_matchers() -> list[str]:
+    return [*(inspect.getdoc(Match) or "").splitlines(), "", *MATCHERS.splitlines()]
 
 
 def listing() -> str:
     """Every kind with its caption, a line each."""
-    return "\n".join(
+    width = max(len(name) for seam in SEAMS for name in seam.kinds)
+    lines = [
         line
         for seam in SEAMS
-        for line in (f"{seam.name}:", *(f"  {name:<12} {caption(kind)}" for name, kind in seam.kinds.items()))
+        for line in (f"{seam.name}:", *(f"  {name:<{width}} {caption(kind)}" for name, kind in seam.kinds.items()))
+    ]
+    return "\n".join(
+        [*lines, "", "`backupcheck kinds KIND` explains one, `backupcheck kinds matchers` what `{gte: 5}` is."]
     )
 
 
 def pages(name: str) -> str:
     """The manual pages of the kinds of that name. Raises `UsageError` with the nearest if there is none."""
+    if name == MATCHER_PAGE:
+        return matchers()
     found = [page(seam.name, seam.kinds[name]) for seam in SEAMS if name in seam.kinds]
     if not found:
-        every = sorted({kind for seam in SEAMS for kind in seam.kinds})
-        raise UsageError(unknown_key(name, every).replace("the key", "the kind"))
+        every = sorted({MATCHER_PAGE, *(kind for seam in SEAMS for kind in seam.kinds)})
+        said = unknown_key(name, every).replace("the key", "the kind")
+        raise UsageError(said, advice="`backupcheck kinds` lists all")
     return "\n\n".join(found)
 
 
@@ -73,19 +121,6 @@ def _about(kind: type[Kind]) -> list[str]:
     return lines
 
 
-def _keys(kind: type[Kind]) -> Iterator[tuple[str, str, str]]:
-    """Each key, whether it is needed or what it is without, and what it is for."""
-    for name, field in kind.model_fields.items():
-        need = "required" if field.is_required() else f"default: {_default(kind, name)}"
-        yield name, need, field.description or ""
-
-
-def _default(kind: type[Kind], name: str) -> str:
-    """A key's default as a spec would write it."""
-    plain = kind.model_construct().model_dump(mode="json", include={name}, exclude_none=True)
-    return json.dumps(plain[name], ensure_ascii=False) if name in plain else "none"
-
-
 def markdown() -> str:
     """The manual pages of all kinds of all seams as one Markdown page."""
     lines = ["# Every kind", "", "Written by `python -m backupcheck.manual write docs` from the code."]
@@ -93,6 +128,7 @@ def markdown() -> str:
         lines += ["", f"## {seam.name.capitalize()} kinds"]
         for kind in seam.kinds.values():
             lines += _section(kind)
+    lines += ["", "## Matchers", "", "```text", *_about_matchers(), "```", *_table(keys(Match))]
     return "\n".join(lines) + "\n"
 
 
@@ -100,10 +136,20 @@ def _section(kind: type[Kind]) -> list[str]:
     lines = ["", f"### {kind.kind()}", "", caption(kind)]
     if about := _about(kind):
         lines += ["", "```text", *about, "```"]
-    if keys := list(_keys(kind)):
-        lines += ["", "| key | | what it is |", "| --- | --- | --- |"]
-        lines += [f"| `{name}` | {_cell(need)} | {_cell(description)} |" for name, need, description in keys]
-    return lines
+    return lines + _table(keys(kind))
+
+
+def _table(found: Sequence[Key]) -> list[str]:
+    """Keys as a table; a key within another has both names."""
+    return ["", "| key | | what it is |", "| --- | --- | --- |", *_rows(found, "")] if found else []
+
+
+def _rows(found: Sequence[Key], above: str) -> Iterator[str]:
+    for key in found:
+        name = f"{above}{key.name}"
+        need = f"{_cell(key.need)}{_matched(key, '[matcher](#matchers)')}"
+        yield f"| `{name}` | {need} | {_cell(key.description)} |"
+        yield from _rows(key.inner, f"{name}: … " if key.many else f"{name}: ")
 
 
 def _cell(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from backupcheck.result import Finding, Outcome, Past, Proof, Run, worst
+from backupcheck.result import Finding, Outcome, Past, Proof, Run, outcome_of
 from backupcheck.troubles import service_of
 
 GOOD = (Outcome.PASS, Outcome.WARN, Outcome.WAIVED)
@@ -29,6 +29,12 @@ def last_proven(proof: Proof, run: Run) -> datetime | None:
 def bad_since(proof: Proof, run: Run) -> datetime | None:
     """Since when the service was not proven again; None where this run proved it."""
     return None if proven(proof) else proof.bad_since or run.finished
+
+
+def unmet_since(run: Run, policy: str, finding: Finding) -> datetime | None:
+    """Since when a policy's finding is bad; None where nothing says."""
+    made = (policy, finding.id, finding.subject)
+    return next((one.since for one in run.unmet if (one.policy, one.id, one.subject) == made), None)
 
 
 def recovery_point(proof: Proof) -> datetime | None:
@@ -79,13 +85,7 @@ def policy_outcomes(run: Run) -> Mapping[tuple[str, str], Outcome]:
             found.setdefault((policy.kind, ""), [])
         for finding in policy.findings:
             found.setdefault((policy.kind, service_of(run, finding)), []).append(finding)
-    return {
-        key: worst(
-            [finding.outcome for finding in findings if finding.outcome is not Outcome.SKIP]
-            or [finding.outcome for finding in findings]
-        )
-        for key, findings in found.items()
-    }
+    return {key: outcome_of(findings) for key, findings in found.items()}
 
 
 def aware(moment: datetime) -> datetime:

@@ -131,8 +131,13 @@ def short(value: object) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """What was perhaps meant by a word that is not known; all that are known where nothing is near."""
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known) or 'none'}"
+    return close(word, known) or f"known here: {', '.join(known) or 'none'}"
+
+
+def close(word: str, known: Iterable[str]) -> str:
+    """What was perhaps meant by a word that is not known; empty where nothing is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from backupcheck.lines import plain_lines, proof_line
 from backupcheck.notifier import Notice, Notifier, Stage
-from backupcheck.result import Outcome, Run
+from backupcheck.result import NOT_JUDGED, Outcome, Run
 from backupcheck.troubles import RED, Trouble, grouped, policy_troubles, troubles
 from backupcheck.wording import EXIT_STATUS, verdict
 
@@ -95,12 +95,26 @@ def _asked(run: Run, name: str) -> bool:
     services = {proof.service for proof in run.services}
     policies = {policy.name for policy in run.policies}
     policy, colon, service = name.rpartition(": ")
+    if _was_not_judged(run, policy if colon else name.removeprefix(POLICY), service if colon else ""):
+        return False
     if colon:
         return policy in policies and (service in services or policy.startswith(f"{STALE} "))
     policy = name.removeprefix(POLICY)
     if policy != name:
         return policy in policies or " of " not in policy  # what keeps and tells the run is there only when red
     return name in services
+
+
+def _was_not_judged(run: Run, policy: str, service: str) -> bool:
+    """Whether a policy said of a service, or of the site, only that another trouble kept it from judging."""
+    found = [
+        finding
+        for asked in run.policies
+        if asked.name == policy
+        for finding in asked.findings
+        if service in ("", finding.subject)
+    ]
+    return any(finding.id == NOT_JUDGED for finding in found)
 
 
 def _turned(run: Run) -> Iterator[str]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck.errors import BackupcheckError
+from backupcheck.asking import REPOSITORY, because_of_all, bug, fault_of_all
+from backupcheck.errors import BackupcheckError, Interrupted, UsageError
 from backupcheck.face import Face
-from backupcheck.finishing import finished
+from backupcheck.finishing import exposed, finished
+from backupcheck.inturn import InTurn
 from backupcheck.mirror import publishing
 from backupcheck.notifying import Telling
 from backupcheck.plan import choose_engine, repository_of, require_known
@@ -22,10 +24,11 @@ from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_
 from backupcheck.seal.marker import read_marker
 from backupcheck.seams import REPORTERS
 from backupcheck.session import drilled
-from backupcheck.spec import Site, Spec, load_specs
+from backupcheck.spec import Loaded, Mistaken, Site, Spec, load_each
 from backupcheck.suite import Suite, new_run_id
 from backupcheck.sync import Synced, Wishes, sync
 from backupcheck.tree import Tree
+from backupcheck.wording import verdict
 
 LATEST = "latest"
 PAGE = "report.html"
@@ -43,16 +46,20 @@ def pull(site: Site, specs: Sequence[Spec], face: Face, wishes: Wishes | None = 
     return sync(site, specs, lambda service, text: face.stage("sync", service, text), wishes)
 
 
-def show_synced(face: Face, synced: Sequence[Synced]) -> int:
-    """Say how the pulls went; the exit status of `sync` alone."""
-    for item in synced:
-        for finding in item.result.findings:
+def show_synced(face: Face, synced: Sequence[Synced], mistakes: Sequence[Mistaken] = ()) -> int:
+    """Say how the pulls went, and whose spec is wrong; the exit status of `sync` alone."""
+    results = [(item.service, item.result) for item in synced]
+    results += [(item.service, item.result) for item in mistakes]
+    for service, result in results:
+        for finding in result.findings:
             mark = "ok" if finding.outcome is Outcome.PASS else finding.outcome.name
-            face.note(f"{mark} {item.service} {finding.message}" + (f" [{finding.id}]" if mark != "ok" else ""))
+            face.note(f"{mark} {service} {finding.message}" + (f" [{finding.id}]" if mark != "ok" else ""))
             if finding.advice:
                 face.note(f"   {finding.advice}")
     outcomes = {item.result.outcome for item in synced}
-    return 1 if Outcome.FAIL in outcomes else 2 if Outcome.ERROR in outcomes or not synced else 0
+    if Outcome.FAIL in outcomes:
+        return 1
+    return 3 if mistakes else 2 if Outcome.ERROR in outcomes or not synced else 0
 
 
 def back_up(site: Site, *, init: bool) -> str:
@@ -69,10 +76,12 @@ def back_up(site: Site, *, init: bool) -> str:
     return repository.backup(site.mirror, site.snapshot_host, site.repository.tags)
 
 
-def not_whole(site: Site, specs: Iterable[Spec]) -> dict[str, str]:
+def not_whole(site: Site, every: Loaded) -> dict[str, str]:
     """The services whose copy in the mirror is not known to be whole, each with the reason."""
-    found: dict[str, str] = {}
-    for spec in specs:
+    found = {
+        wrong.service: f"its spec is wrong: {'; '.join(map(str, wrong.problems))}" for wrong in every.mistakes
+    }
+    for spec in every.specs:
         folder = site.mirror / spec.service
         problem = read_marker(Tree(folder)).problem if folder.is_dir() else "it was never pulled"
         if problem:
@@ -86,18 +95,20 @@ class Job:
     def __init__(
         self,
         site: Site,
-        specs: Sequence[Spec],
+        chosen: Loaded,
         engine: str | None,
         verbose: bool,
         not_exercised: tuple[str, ...] = (),
     ) -> None:
         self.site = site
-        self.specs = tuple(specs)
+        self.chosen = chosen
+        self.specs = chosen.specs
         self.engine = choose_engine(engine or site.scratch.engine)
         self.verbose = verbose
-        self.not_exercised = (*not_exercised, *_left_out(site, specs))
+        self.not_exercised = (*not_exercised, *_left_out(site, chosen))
         self.run_id = new_run_id(datetime.now(UTC))
         self.untold: tuple[CheckResult, ...] = ()
+        self.faults: tuple[CheckResult, ...] = ()
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
 
     def all(self, *, init: bool) -> int:
@@ -106,7 +117,28 @@ class Job:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
             snapshot = self._backed_up(shown, init=init)
-            return self._drilled(shown, snapshot, telling)
+            return self._drilled(shown, snapshot, telling, in_turn=True)
+
+    def in_turn(self) -> int:
+        """Drill the older snapshot whose turn it is; the exit status, 0 where it is none's turn.
+
+        Raises `UsageError` for a site that has none restored, or if only some services are asked for.
+        """
+        specs = self.chosen.strict()
+        if _left_out(self.site, self.chosen):
+            raise UsageError("--in-turn asks all services", advice="name none; `--snapshot ID SERVICE` asks one")
+        with face(self.verbose) as shown:
+            in_turn = self._in_turn(shown, specs)
+            if not in_turn.policies:
+                advice = "write `- snapshots_in_turn: {}` among the policies of the site file"
+                raise UsageError("the site has no older snapshots restored in turn", advice=advice)
+            if (turn := in_turn.due()) is None:
+                shown.note("no older snapshot is due")
+                return 0
+            run = in_turn.drilled(turn, shown.proof)
+            for sentence in run.not_exercised:
+                shown.note(f"not exercised: {sentence}")
+            return self._reported(shown, run, is_latest=False)
 
     def drill(self, snapshot: str) -> int:
         """Drill one snapshot; the exit status. Raises `UsageError` for one that the site does not have."""
@@ -118,7 +150,7 @@ class Job:
     @contextlib.contextmanager
     def _telling(self, shown: Face, snapshot: str) -> Iterator[Telling]:
         """The notifiers are told that it begins, and also if it ends without a report."""
-        telling = Telling(self.site, whole=snapshot == LATEST and not _left_out(self.site, self.specs))
+        telling = Telling(self.site, whole=snapshot == LATEST and not _left_out(self.site, self.chosen))
         self.untold = telling.begun(self.run_id)
         try:
             yield telling
@@ -133,35 +165,72 @@ class Job:
         try:
             return back_up(self.site, init=init)
         except BackupcheckError as error:
+            shared = error.id.startswith(REPOSITORY)
+            self.faults = (fault_of_all(error, "backup"),) if shared else ()
             for service, results in self.before.items():
-                results.append(check_result("backup", "backup", [finding_of(error, service)]))
+                finding = because_of_all(error, service) if shared else finding_of(error, service)
+                results.append(check_result("backup", "backup", [finding]))
             return LATEST
 
-    def _drilled(self, shown: Face, snapshot: str, telling: Telling) -> int:
+    def _drilled(self, shown: Face, snapshot: str, telling: Telling, *, in_turn: bool = False) -> int:
         suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
+        suite.mistakes, suite.faults = self.chosen.mistakes, self.faults
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
-        older = suite.older
+        older, now = suite.older, datetime.now(UTC)
+        if in_turn and not (run.interrupted or self.chosen.mistakes):
+            run = self._with_turn(shown, run)
         admitted = (*self.not_exercised, *([older] if older else []))
         run = run.model_copy(update={"not_exercised": (*admitted, *run.not_exercised)})
-        run = finished(run, self.site, load_specs(self.site.specs), datetime.now(UTC), of_the_past=bool(older))
+        every = load_each(self.site.specs)
+        wrong = [mistaken.service for mistaken in every.mistakes]
+        run = finished(run, self.site, every.specs, now, of_the_past=bool(older), mistaken=wrong)
         run = run.model_copy(update={"policies": (*run.policies, *self.untold)})
+        run = run if older else exposed(run, self.site)
+        status = run.exit_status
         run = telling.ended(run, str(self.site.reports / run.run_id / PAGE), datetime.now(UTC))
+        run = run if older or run.exit_status == status else exposed(run, self.site)
         for sentence in admitted:
             shown.note(f"not exercised: {sentence}")
+        return self._reported(shown, run, is_latest=not older)
+
+    def _reported(self, shown: Face, run: Run, *, is_latest: bool) -> int:
         try:
-            folder = write_reports(run, self.site.reports, is_latest=not older)
+            folder = write_reports(run, self.site.reports, is_latest=is_latest)
         except OSError as error:
             shown.finished(run, None)
             raise unwritable(self.site.reports, error) from error
         shown.finished(run, folder / PAGE)
         return run.exit_status
 
+    def _in_turn(self, shown: Face, specs: tuple[Spec, ...]) -> InTurn:
+        return InTurn(self.site, specs, self.engine, lambda service, text: shown.stage("in turn", service, text))
 
-def _left_out(site: Site, specs: Sequence[Spec]) -> tuple[str, ...]:
+    def _with_turn(self, shown: Face, run: Run) -> Run:
+        """The run, after the older snapshot whose turn it is was drilled; what was found its policy tells."""
+        in_turn, turn = self._in_turn(shown, self.specs), None
+        try:
+            turn = in_turn.due()
+            if turn is None:
+                return run
+            older = in_turn.drilled(turn, lambda proof: None)
+            folder = write_reports(older, self.site.reports, is_latest=False)
+        except (Interrupted, KeyboardInterrupt):
+            return run.model_copy(update={"interrupted": True})
+        except Exception as error:  # noqa: BLE001  it must not take the night's proofs with it
+            if turn is not None:  # else the policy says so itself, when it is asked
+                wrong = unwritable(self.site.reports, error) if isinstance(error, OSError) else error
+                trouble = wrong if isinstance(wrong, BackupcheckError) else bug(wrong)
+                finding = finding_of(trouble, str(turn)).model_copy(update={"outcome": Outcome.ERROR})
+                self.untold = (*self.untold, check_result(turn.policy.kind(), str(turn), [finding]))
+            return run
+        shown.note(f"in turn: {turn}: {verdict(older).word}. Report: {folder / PAGE}")
+        return run.model_copy(update={"interrupted": older.interrupted})
+
+
+def _left_out(site: Site, chosen: Loaded) -> tuple[str, ...]:
     """A run of some services says which it did not ask."""
-    asked = {spec.service for spec in specs}
-    others = [spec.service for spec in load_specs(site.specs) if spec.service not in asked]
+    others = [service for service in load_each(site.specs).services if service not in chosen.services]
     return (f"services of the site that were not asked: {', '.join(others)}",) if others else ()
 
 

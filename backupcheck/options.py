@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from datetime import date
 from typing import NoReturn
 
+PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
+"""Where the site file is looked for, in this order."""
 EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
 line is wrong; 4 a policy is not met; 130 interrupted"""
 
@@ -17,7 +20,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(3, f"{self.prog}: {message}\n")
+        self.exit(3, f"{self.prog}: {message}{_meant(message)}\n")
+
+
+def _meant(message: str) -> str:
+    """What was perhaps meant by a word that argparse does not know, in the form that its sentence has."""
+    unknown = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+    if unknown is None:
+        return ""
+    near = difflib.get_close_matches(unknown[1], [word.strip(" '") for word in unknown[2].split(",")], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def add_wait(command: argparse.ArgumentParser) -> None:
@@ -37,12 +49,26 @@ def add_services(command: argparse.ArgumentParser) -> None:
     command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")
 
 
+def add_snapshot(command: argparse.ArgumentParser) -> None:
+    """Which snapshot to drill."""
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    which.add_argument("--in-turn", action="store_true",
+                       help="the older snapshot whose turn it is by the policy snapshots_in_turn")  # fmt: skip
+
+
 def add_restore_options(command: argparse.ArgumentParser) -> None:
-    """One service, the folder that it comes into, and the snapshot that it comes from."""
+    """One service, where it comes to, and the snapshot that it comes from."""
     command.add_argument("services", nargs=1, metavar="SERVICE", help="the service to restore")
-    command.add_argument("--to", metavar="DIR", required=True,
+    command.add_argument("--to", metavar="DIR|HOST:/PATH", required=True,
                          help="a folder of this machine, not there yet or empty; what differs from its seal stays "
-                         "in DIR.incomplete. How to put it back at its host is printed at the end")  # fmt: skip
+                         "in DIR.incomplete; how to put it back is printed at the end. Or, as rsync and scp have "
+                         "it, [USER@]HOST:/PATH, mostly HOST:/ : each path of the service goes back below PATH "
+                         "there, where it must be gone or empty, and every file is compared there. A colon before "
+                         "the first slash means a host; write ./NAME for a folder with one")  # fmt: skip
+    command.add_argument("--identity", metavar="FILE",
+                         help="your private key for HOST; default: what ssh's agent and configuration have. The "
+                         "site's own keys may only read")  # fmt: skip
     command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
 
 
@@ -53,7 +79,11 @@ def add_sync_options(command: argparse.ArgumentParser) -> None:
         ("--allow-new-host", "that another machine answers for the service than before"),
     ):
         command.add_argument(
-            name, action="append", default=[], metavar="SERVICE", help=f"let through, this once, {meaning}"
+            name,
+            action="append",
+            default=[],
+            metavar="SERVICE",
+            help=f"let through, this once, {meaning}; only this service is pulled, unless others are named",
         )
     command.add_argument(
         "--compare", action="store_true", help="compare every file's content, whatever its size and time say"
@@ -90,6 +120,9 @@ def add_history_options(command: argparse.ArgumentParser) -> None:
         "--accept",
         metavar="SERVICE",
         help="what its last run measured is right, though it is less: settle the baseline there",
+    )
+    command.add_argument(
+        "--forget", metavar="SERVICE", help="remove what is kept of a service that no spec names any more"
     )
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.policy import Policy, View
-from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
+from backupcheck.repeating import without_repeats
+from backupcheck.result import NOT_JUDGED, CheckResult, Finding, Outcome, check_result, finding_of
 from backupcheck.seams import Facts
 
 SITE = "site"
@@ -49,7 +50,11 @@ def _asked(policy: Policy[Facts], name: str, services: tuple[str, ...], view: Vi
         findings = [_not_looked(error, name)]
     except Exception as error:  # noqa: BLE001  one policy's bug must not hide the other answers
         findings = [_not_looked(bug(error), name)]
-    return check_result(policy.kind(), name, findings, round(time.monotonic() - began, 4))
+    told = tuple(without_repeats(policy, name, findings, view))
+    took = round(time.monotonic() - began, 4)
+    if told and all(finding.id == NOT_JUDGED for finding in told):
+        return CheckResult(kind=policy.kind(), name=name, findings=told, seconds=took)
+    return check_result(policy.kind(), name, told, took)
 
 
 def _not_looked(error: BackupcheckError, name: str) -> Finding:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import ABSENT, SUITE, WARNED, ServiceItem, services_of
+from backupcheck.items import ABSENT, NOT_VERIFIED, SUITE, WARNED, ServiceItem, services_of
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -101,6 +101,9 @@ class SpecFile(pytest.File):
         suite = suite_of(self.config, self.path.resolve())
         if suite is None:
             return
+        for wrong in suite.mistakes:
+            if wrong.file.resolve() == self.path.resolve():
+                raise wrong.error
         spec = suite.spec(load_spec(self.path).service)
         seen: dict[str, int] = {}
         for number, title in enumerate(["restore", *(check.title for check in spec.checks)]):
@@ -181,11 +184,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _set_aside(items: list[pytest.Item], suite: Suite) -> None:
     """Skip what is only asked `if_there`, where the site has no such service; the reports say so."""
-    from backupcheck.spec import load_specs
+    from backupcheck.spec import load_each
 
     marked = [(item, marker) for item in items if (marker := item.get_closest_marker("service"))]
     wanted = [(item, marker.args) for item, marker in marked if marker.kwargs.get("if_there")]
-    known = {spec.service for spec in load_specs(suite.site.specs)} if wanted else set()
+    known = load_each(suite.site.specs).services if wanted else ()
     for item, services in wanted:
         if absent := tuple(str(service) for service in services if str(service) not in known):
             item.stash[ABSENT] = absent
@@ -193,15 +196,16 @@ def _set_aside(items: list[pytest.Item], suite: Suite) -> None:
 
 
 def _is_drilled(item: pytest.Item, suite: Suite) -> bool:
-    """Whether this drill is of all services of a test of several; one that no spec knows is the test's mistake."""
-    from backupcheck.spec import load_specs
+    """Whether this drill is of all services of a test of several; one that no spec knows is the test's mistake,
+    and one whose spec is wrong is told by its set-up."""
+    from backupcheck.spec import load_each
 
-    services = set(services_of(item))
+    services = set(services_of(item)) - {wrong.service for wrong in suite.mistakes}
     if ABSENT in item.stash:
         return bool(services) and services <= {spec.service for spec in suite.specs}
     if len(services) < 2 or services <= {spec.service for spec in suite.specs}:
         return True
-    return not services <= {spec.service for spec in load_specs(suite.site.specs)}
+    return not services <= set(load_each(suite.site.specs).services)
 
 
 @pytest.hookimpl(trylast=True)
@@ -266,16 +270,23 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+    """A test in Python that could not look is an *error*, as a check of a spec is."""
+    could_not = isinstance(report, pytest.TestReport) and NOT_VERIFIED in report.user_properties
+    return ("error", "E", "ERROR") if could_not and report.failed else None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Every waiver of the services that were asked, also those that matched nothing and those that ended."""
+    """What kept all services from being asked, and every waiver, also those that matched nothing or ended."""
     if SUITE not in config.stash or config.stash[SUITE].drill is None:
         return
-    from backupcheck.recorded import waiver_lines
+    from backupcheck.recorded import fault_lines, waiver_lines
 
-    if lines := waiver_lines(config.stash[SUITE]):
-        terminalreporter.section("waivers")
-        for line in lines:
-            terminalreporter.line(line)
+    for title, tell in (("not asked", fault_lines), ("waivers", waiver_lines)):
+        if lines := tell(config.stash[SUITE]):
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:

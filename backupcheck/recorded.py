@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from backupcheck.errors import BackupcheckError
-from backupcheck.items import ABSENT, WARNED, service_of, service_of_module
+from backupcheck.items import ABSENT, NOT_VERIFIED, WARNED, service_of, service_of_module
+from backupcheck.raised import in_a_sentence, is_verdict
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.suite import Suite
 from backupcheck.waivers import WAIVERS
@@ -55,6 +56,11 @@ def say_what_is_let_pass(item: pytest.Item, result: CheckResult) -> None:
         item.warn(LetPass(f"{title}: {text}"))
 
 
+def fault_lines(suite: Suite) -> list[str]:
+    """What kept all services from being asked, and what to do."""
+    return [kept_printable(line) for result in suite.shared for line in in_words(result).splitlines()]
+
+
 def waiver_lines(suite: Suite) -> list[str]:
     """A line on each waiver of the services that were drilled, and on each that warns; waits for them."""
     drilled = suite.drill.services if suite.drill else ()
@@ -71,7 +77,8 @@ def waiver_lines(suite: Suite) -> list[str]:
 
 
 def record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Keep what a Python test said as a result of its service; a report of what is waived becomes a pass."""
+    """Keep what a Python test said as a result of its service; a report of what is waived becomes a pass, and one
+    of what could not be looked at becomes pytest's *error*."""
     if report.passed and report.when != "call":
         return
     service = service_of(item) or service_of_module(item.path)
@@ -79,6 +86,8 @@ def record(suite: Suite, item: pytest.Item, call: pytest.CallInfo[None], report:
     if result.outcome is Outcome.WAIVED:
         report.outcome = "passed"
         report.longrepr = None
+    elif result.outcome is Outcome.ERROR and report.failed:
+        report.user_properties.append(NOT_VERIFIED)
     report.sections += sections(result)
 
 
@@ -93,6 +102,15 @@ def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if isinstance(error, BackupcheckError) and report.failed:
         # what could not be looked at is no verdict on the backup, in Python as in a spec
         return finding_of(error, item.name)
+    if error is not None and report.failed and not is_verdict(error):
+        advice = f"correct {item.path.name}, or what keeps it from looking; it says nothing about the backup"
+        return Finding(
+            id="test.crashed",
+            outcome=Outcome.ERROR,
+            subject=item.name,
+            message=in_a_sentence(error, item.path),
+            advice=advice,
+        )
     if report.passed and (warned := item.stash.get(WARNED, ())):
         return Finding(id="test.warned", outcome=Outcome.WARN, subject=item.name, message="; ".join(warned))
     outcome = Outcome.PASS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -89,9 +90,17 @@ def _record_in(annotation: object) -> type[Record] | None:
 def _runs(reports: Path) -> list[str]:
     """The ids of all runs, the oldest first."""
     try:
-        there = [path.parent.name for path in reports.glob(f"*/{RUN}") if not path.parent.is_symlink()]
+        # a folder that may not be read has no names for `glob`
+        folders = [Path(one) for one in os.scandir(reports) if one.is_dir(follow_symlinks=False)]
+        there = [folder.name for folder in folders if (folder / RUN).is_file()]
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise _unreadable(reports, error.strerror or type(error).__name__) from error
+        raise BackupcheckError(
+            f"the reports in {reports} cannot be read: {error.strerror}",
+            id="report.unreadable",
+            advice="correct `reports` in the site file, or run as its owner",
+        ) from error
     return sorted(there)
 
 

@@ -10,73 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
+from pydantic import Field, computed_field
 
-from backupcheck.errors import BackupcheckError
+from backupcheck.content import Content
+from backupcheck.errors import BackupcheckError, SpecError
+from backupcheck.outcome import Outcome, worst
+from backupcheck.record import LONGEST_TEXT, Record, Scalar, Text, printable
 
-LONGEST_TEXT = 1000
+__all__ = [
+    "LONGEST_TEXT", "NOT_ASKED", "NOT_JUDGED", "CheckResult", "Finding", "Outcome", "Past", "Proof", "Record",
+    "Run", "Scalar", "Text", "Unmet", "WaiverRecord", "WaiverState", "check_result", "finding_of", "not_asked",
+    "not_judged", "outcome_of", "printable", "worst",
+]  # fmt: skip
+
 NOT_ASKED = "check.not-asked"
 """The id of what was skipped because of a trouble that another finding of the service names."""
-
-
-class Outcome(StrEnum):
-    """What became of a question, from the best to the worst."""
-
-    PASS = "pass"
-    """Looked, and it is as it must be."""
-    SKIP = "skip"
-    """Not asked, and said so."""
-    WARN = "warn"
-    """Looked, and a person should know; the backup is good all the same."""
-    WAIVED = "waived"
-    """Looked, and the backup is bad; somebody answers for that until a day."""
-    ERROR = "error"
-    """Could not look: says nothing about the backup, neither good nor bad."""
-    FAIL = "fail"
-    """Looked, and the backup is bad."""
-
-    @property
-    def rank(self) -> int:
-        """0 for the best; the worst of several decides."""
-        return list(Outcome).index(self)
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of several together: nothing at all is an ERROR, for nothing was looked at."""
-    return max(outcomes, key=lambda outcome: outcome.rank, default=Outcome.ERROR)
-
-
-def printable(text: str) -> str:
-    r"""`text` with every control, unassigned or half character escaped (`\n`, `\x1b`, `\udc80`), and bounded.
-
-    At most `LONGEST_TEXT` characters come back, so a text that went through once stays as it is.
-    """
-    start = text[:LONGEST_TEXT]
-    if not start.isprintable():
-        start = "".join(
-            letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-            for letter in start
-        )
-    if len(text) <= LONGEST_TEXT and len(start) <= LONGEST_TEXT:
-        return start
-    ending = f"… ({len(text)} characters)"
-    return start[: LONGEST_TEXT - len(ending)] + ending
-
-
-def _printable_if_text(value: object) -> object:
-    return printable(value) if isinstance(value, str) else value
-
-
-Text = Annotated[str, BeforeValidator(_printable_if_text)]
-Scalar = Annotated[str | int | float | bool | None, BeforeValidator(_printable_if_text)]
-
-
-class Record(BaseModel):
-    """What all records share: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+NOT_JUDGED = "policy.not-judged"
+"""The id of what a policy could say no more of than a service's finding says already."""
 
 
 class Finding(Record):
@@ -108,10 +59,20 @@ class CheckResult(Record):
     @property
     def outcome(self) -> Outcome:
         """The worst finding; skipped questions do not count beside answered ones, and alone they are SKIP."""
-        return worst(
-            [finding.outcome for finding in self.findings if finding.outcome is not Outcome.SKIP]
-            or [finding.outcome for finding in self.findings]
-        )
+        return outcome_of(self.findings)
+
+
+def outcome_of(findings: Iterable[Finding]) -> Outcome:
+    """What findings say together: the worst, without skipped ones where others answered.
+
+    What could not be judged because of another trouble is never green: beside what is met it is SKIP.
+    """
+    found = tuple(findings)
+    answered = worst(
+        [one.outcome for one in found if one.outcome is not Outcome.SKIP] or [one.outcome for one in found]
+    )
+    unjudged = any(one.id == NOT_JUDGED for one in found)
+    return Outcome.SKIP if unjudged and answered.rank < Outcome.ERROR.rank else answered
 
 
 def check_result(kind: str, name: str, findings: Iterable[Finding], seconds: float = 0.0) -> CheckResult:
@@ -135,6 +96,12 @@ def not_asked(subject: str, because: str) -> Finding:
     """A question that was not asked, because of the trouble with that id."""
     message = f"not asked, because of {because}"
     return Finding(id=NOT_ASKED, outcome=Outcome.SKIP, subject=subject, message=message)
+
+
+def not_judged(subject: str, because: str) -> Finding:
+    """What a policy could not judge, because of the trouble with that id."""
+    message = f"not judged, because of {because}"
+    return Finding(id=NOT_JUDGED, outcome=Outcome.SKIP, subject=subject, message=message)
 
 
 def finding_of(error: BackupcheckError, subject: str) -> Finding:
@@ -195,16 +162,25 @@ class Past(Record):
     rows: int | None = None
 
 
+class Unmet(Record):
+    """Since when what a policy found is bad: since then every run that could look has found it so."""
+
+    policy: Text
+    id: str
+    subject: Text
+    since: datetime
+
+
 class Proof(Record):
     """The verdict on one service of one snapshot.
 
-    `seconds` maps each step (restore, box, checks) to wall time. `snapshot` is restic's full id, or None where
-    none was found. `spec_digest` is the SHA-256 of the spec as it was understood, `pulled` when the pull of this
-    data began, `canary` when the value was written that was read back from it. `rows` (by path and table) and
-    `newest` (times as text, by path, table and column) are what captures counted at the source. What the history
-    knows: `last_proven` is when it was last good before this run, `bad_since` when the first of an unbroken
-    series of bad verdicts ended, `trend` its last verdicts, the oldest first. `runbook` are the commands of a
-    restore, in order.
+    `seconds` maps each step to wall time. `snapshot` is restic's full id (None: there is none), `spec_digest` the
+    SHA-256 of the spec as it was understood, `pulled` when the pull of this data began, `canary` when the value
+    was written that was read back from it. `rows` (by path and table) and `newest` (times as text, by path, table
+    and column) are what captures counted at the source, `content` what its files are (not in reports), `runbook`
+    the commands of a restore, in order. From the history: `last_proven` is when it was last good before this run,
+    `bad_since` when the first of an unbroken series of bad verdicts ended, `trend` its last verdicts, the oldest
+    first.
     """
 
     service: str
@@ -225,6 +201,7 @@ class Proof(Record):
     bad_since: datetime | None = None
     trend: tuple[Past, ...] = ()
     runbook: tuple[Text, ...] = ()
+    content: Content | None = Field(None, exclude=True, repr=False)
     checks: tuple[CheckResult, ...] = ()
     waivers: tuple[WaiverRecord, ...] = ()
 
@@ -254,7 +231,11 @@ class Proof(Record):
 
 
 class Run(Record):
-    """One drill of a site: all that the reports, the exit status and the history are made of."""
+    """One drill of a site: all that the reports, the exit status and the history are made of.
+
+    `not_asked` are services of the site that this run did not ask; one `of_the_past` is about an older snapshot
+    than the newest; `unmet` says since when a policy's findings are bad.
+    """
 
     run_id: str
     site: str
@@ -266,17 +247,22 @@ class Run(Record):
     not_exercised: tuple[Text, ...] = ()
     interrupted: bool = False
     services: tuple[Proof, ...] = ()
+    not_asked: tuple[Text, ...] = ()
+    of_the_past: bool = False
     policies: tuple[CheckResult, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def exit_status(self) -> int:
-        """0 proven, 1 a backup is bad, 2 could not verify (also: nothing to verify), 4 a policy is not met,
-        130 interrupted."""
+        """0 proven, 1 a backup is bad, 2 could not verify (also: nothing to verify), 3 a spec is wrong, 4 a policy
+        is not met, 130 interrupted. Of several: 130, 1, 3, 2, 4, for what only a person can mend goes before 2."""
         if self.interrupted:
             return 130
         if self.outcome is Outcome.FAIL:
             return 1
+        if any(found.id == SpecError.id for proof in self.services for found in proof.troubles):
+            return 3
         policies = {policy.outcome for policy in self.policies}
         if self.outcome is Outcome.ERROR or policies & {Outcome.ERROR, Outcome.SKIP}:
             return 2

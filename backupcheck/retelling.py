@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.face import Face, show_told
 from backupcheck.finishing import history_of
+from backupcheck.history import forget, last_whole
 from backupcheck.nightly import rendered
 from backupcheck.rereading import LATEST, RUN, folder_of, read
-from backupcheck.spec import Site, load_specs
+from backupcheck.spec import Site, load_each, require_known
 from backupcheck.telling import accepted, one, overview, plain, services
 
 PAGE = "report.html"
@@ -20,11 +22,12 @@ PAGE = "report.html"
 
 @dataclass(frozen=True)
 class HistoryOptions:
-    """Which service, whether for programs, and whose baseline a person settles."""
+    """Which service, whether for programs, whose baseline a person settles, and what is to be forgotten."""
 
     service: str | None = None
     json: bool = False
     accept: str | None = None
+    forget: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,13 @@ class ReportOptions:
 def history(site: Site, options: HistoryOptions) -> int:
     """Say what the history knows; the exit status."""
     known = history_of(site)
-    named = [spec.service for spec in load_specs(site.specs)]
+    named = load_each(site.specs).services
     every = services(known, named)
-    for service in filter(None, (options.service, options.accept)):
-        if service not in every:
-            raise UsageError(f"there is no service {service!r}; there are {', '.join(every)}")
+    require_known(filter(None, (options.service, options.accept, options.forget)), every)
     if options.accept:
         return _accept(site, options.accept)
+    if options.forget:
+        return _forget(site, options.forget, named)
     wanted = [options.service] if options.service else every
     if options.json:
         said = {"site": site.site, "services": [plain(known, service) for service in wanted]}
@@ -73,6 +76,27 @@ def _accept(site: Site, service: str) -> int:
     return 0
 
 
+def _forget(site: Site, service: str, named: Sequence[str]) -> int:
+    if service in named:
+        raise UsageError(
+            f"{service} has a spec, so its history is not forgotten",
+            advice="remove its spec first; `backupcheck history --accept` settles what it measured",
+        )
+    count = forget(history_of(site), service)
+    verdicts = "1 verdict" if count == 1 else f"{count} verdicts"
+    print(f"{service} is forgotten: {verdicts}; the reports and the evidence stay")
+    return 0
+
+
+def _last_whole(site: Site) -> str:
+    """The id of the last run of all services, if its reports are there."""
+    try:
+        found = last_whole(history_of(site))
+    except BackupcheckError:  # the run itself says that the history is unusable
+        return ""
+    return found[0] if found and (site.reports / found[0] / RUN).is_file() else ""
+
+
 def report(site: Site, options: ReportOptions) -> int:
     """Show a run as it ended; its own exit status."""
     folder = folder_of(site.reports, options.run)
@@ -86,6 +110,8 @@ def report(site: Site, options: ReportOptions) -> int:
         with Face() as face:
             for sentence in run.not_exercised:
                 face.note(f"not exercised: {sentence}")
+            if run.not_asked and (whole := _last_whole(site)):
+                face.note(f"the last run of all services was {whole}: `backupcheck report {whole}`")
             face.finished(run, page)
     if options.open and not (page.is_file() and webbrowser.open(page.resolve().as_uri())):
         raise BackupcheckError(

@@ -64,10 +64,15 @@ def drilled(suite: Suite, run_id: str, shown: Shown) -> Run:
     """Drill the suite: its specs' checks and the Python tests beside them. Raises `Interrupted` or an error."""
     session = Session(suite, run_id, shown)
     folder = suite.site.specs.resolve()
+    paths = _paths(suite, folder)
+    if not paths:  # then pytest would look for tests anywhere
+        suite.start({}, frozenset())
+        suite.stop()
+        return suite.run(run_id)
     arguments = [
         *("-c", os.devnull, "--rootdir", str(folder), "--capture=sys", "--continue-on-collection-errors"),
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "backupcheck.pytest_plugin"),
-        *_paths(suite, folder),
+        *paths,
     ]
     with _only_own_plugins():
         status = pytest.main(arguments, plugins=[session])
@@ -97,11 +102,12 @@ def _only_own_plugins() -> Iterator[None]:
 
 def _paths(suite: Suite, folder: Path) -> list[str]:
     """The spec files of the wanted services and the test files that belong to them, or to no service."""
-    from backupcheck.spec import load_spec, load_specs, spec_files
+    from backupcheck.spec import load_each
 
     wanted = {spec.service for spec in suite.specs}
-    every = {spec.service for spec in load_specs(folder)}
-    specs = [str(file) for file in spec_files(folder) if load_spec(file).service in wanted]
+    loaded = load_each(folder)
+    every = loaded.services
+    specs = [str(file) for spec, file in zip(loaded.specs, loaded.files, strict=True) if spec.service in wanted]
     tests = [
         str(file)
         for file in sorted(folder.glob("test_*.py"))

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import __version__
+from backupcheck.asking import fault_of_all, named_before
 from backupcheck.drill import Drill, Progress, waivers_today
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
 from backupcheck.seams import Engine
-from backupcheck.spec import SITE_FILE, Site, Spec, load_site, load_specs
+from backupcheck.spec import SITE_FILE, Mistaken, Site, Spec, load_each, load_site
 
 PYTEST = "pytest"
 
@@ -36,7 +37,8 @@ def find_site(start: Path) -> Path | None:
 
 @dataclass
 class Suite:
-    """One site being drilled under pytest. `before` are results that came before the drill, by service."""
+    """One site being drilled under pytest. `before` are results that came before the drill, by service, `faults`
+    those that are about all services, and `mistakes` the specs that are wrong."""
 
     site: Site
     specs: tuple[Spec, ...]
@@ -44,16 +46,23 @@ class Suite:
     snapshot: str = "latest"
     progress: Progress | None = None
     before: Mapping[str, Sequence[CheckResult]] = field(default_factory=dict)
+    mistakes: tuple[Mistaken, ...] = ()
+    faults: tuple[CheckResult, ...] = ()
     drill: Drill | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     tests: dict[str, list[CheckResult]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    clock: datetime | None = None
+    """The time by which answers are judged; None for the time that it is."""
 
     def spec(self, service: str) -> Spec:
-        """The spec of a service. Raises `UsageError` for one that has none."""
+        """The spec of a service. Raises `UsageError` for one that has none, `SpecError` where it is wrong."""
         for spec in self.specs:
             if spec.service == service:
                 return spec
+        for wrong in self.mistakes:
+            if wrong.service == service:
+                raise wrong.error
         known = ", ".join(spec.service for spec in self.specs)
         raise UsageError(f"there is no spec of a service {service!r}; there are {known}")
 
@@ -61,6 +70,7 @@ class Suite:
         """Begin to drill the services, asking of each the selected checks (by their place in the spec)."""
         self.tools = {"restic": _restic_version(self.site), "engine": self.engine.kind()}
         self.drill = Drill(self.site, self.engine, self.snapshot, self.progress)
+        self.drill.clock = self.clock
         specs = [
             spec.model_copy(update={"checks": tuple(spec.checks[number] for number in selected[spec.service])})
             for spec in self.specs
@@ -89,7 +99,17 @@ class Suite:
         lost = len(self.spec(service).checks) - len(self.drill.services[service].spec.checks)
         message = f"{lost} checks of the spec were not selected by pytest, so they were not asked"
         left_out = [problem_result(service, "suite.checks-left-out", message)] if lost else []
-        return proof.model_copy(update={"checks": (*self.before.get(service, ()), *proof.checks, *left_out)})
+        before = self.before.get(service, ())
+        checks = [named_before(result, before) for result in proof.checks]
+        return proof.model_copy(update={"checks": (*before, *checks, *left_out)})
+
+    @property
+    def shared(self) -> tuple[CheckResult, ...]:
+        """What is wrong with something that all services need, each fault once."""
+        fault = self.drill.fault if self.drill else None
+        named = {finding.id for result in self.faults for finding in result.findings}
+        where = _without_password(self.site.repository.url)
+        return (*self.faults, *([fault_of_all(fault, where)] if fault and fault.id not in named else []))
 
     @property
     def older(self) -> str:
@@ -116,9 +136,13 @@ class Suite:
         """The whole run; waits for every service."""
         assert self.drill is not None
         proofs = [self.proof(name) for name in self.drill.services]
-        homeless = [name for name in self.tests if name not in self.drill.services]
+        wrong = {mistaken.service: mistaken.result for mistaken in self.mistakes}
+        homeless = [name for name in self.tests if name not in {*self.drill.services, *wrong}]
         proofs += [self._of_no_service(name) for name in homeless]
         proofs += self._never_asked()
+        proofs += [
+            Proof(service=name, checks=(result, *self.tests.get(name, ()))) for name, result in wrong.items()
+        ]
         return Run(
             run_id=run_id,
             site=self.site.site,
@@ -130,6 +154,7 @@ class Suite:
             not_exercised=(*_not_started(self.specs), *self.engine.not_exercised()),
             interrupted=interrupted,
             services=tuple(proofs),
+            policies=self.shared,
         )
 
 
@@ -155,9 +180,10 @@ def _without_password(url: str) -> str:
 
 
 def load_suite(file: Path, engine: Engine, snapshot: str = "latest") -> Suite:
-    """The suite of a site file. Raises `SpecError` with the mistakes of all its files."""
+    """The suite of a site file. Raises `SpecError` with the mistakes of that file."""
     site = load_site(file)
-    return Suite(site, load_specs(site.specs), engine, snapshot)
+    every = load_each(site.specs)
+    return Suite(site, every.specs, engine, snapshot, mistakes=every.mistakes)
 
 
 def problem_result(name: str, id: str, message: str) -> CheckResult:

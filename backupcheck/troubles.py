@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from backupcheck.result import NOT_ASKED, CheckResult, Finding, Outcome, Proof, Run
+from backupcheck.result import NOT_ASKED, NOT_JUDGED, CheckResult, Finding, Outcome, Proof, Run
 
 RED = (Outcome.FAIL, Outcome.ERROR)
+INTERRUPTED = "run.interrupted"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def troubles(run: Run) -> tuple[Trouble, ...]:
     It is empty only if the run is green.
     """
     found = [*run_silences(run), *(trouble for proof in run.services for trouble in _of_proof(proof))]
+    if run.interrupted:  # that nothing more was asked is said once, of the whole run
+        found = [one for one in found if one.finding.id != INTERRUPTED or not one.service]
     return (*_worst_first(found), *policy_troubles(run))
 
 
@@ -67,10 +70,15 @@ def policy_troubles(run: Run) -> tuple[Trouble, ...]:
 
 
 def policy_silences(policy: CheckResult) -> tuple[Trouble, ...]:
-    """Why a policy is red although no finding of it says so: it compared nothing, or nothing was asked."""
+    """Why a policy is red although no finding of it says so: it compared nothing, or nothing was asked.
+
+    What was not judged because of a service's trouble is not said twice.
+    """
     if not policy.findings:
         return (Trouble("", policy, _compared_nothing(policy)),)
-    return (Trouble("", policy, _policy_not_asked(policy)),) if policy.outcome is Outcome.SKIP else ()
+    if policy.outcome is not Outcome.SKIP or any(finding.id == NOT_JUDGED for finding in policy.findings):
+        return ()
+    return (Trouble("", policy, _policy_not_asked(policy)),)
 
 
 def service_of(run: Run, finding: Finding) -> str:
@@ -111,11 +119,11 @@ def run_silences(run: Run) -> tuple[Trouble, ...]:
     if run.interrupted:
         found.append(
             Finding(
-                id="run.interrupted",
+                id=INTERRUPTED,
                 outcome=Outcome.ERROR,
                 subject=run.site,
                 expected="all services asked",
-                actual=f"{len(run.services)} asked",
+                actual=f"{sum(not _cut_short(proof) for proof in run.services)} asked",
                 message="the run was told to stop before it ended, so it proves only what it reached",
                 advice="run it again to its end",
             )
@@ -133,6 +141,11 @@ def run_silences(run: Run) -> tuple[Trouble, ...]:
             )
         )
     return tuple(Trouble("", None, finding) for finding in found)
+
+
+def _cut_short(proof: Proof) -> bool:
+    """Whether the run was stopped before all was asked of it."""
+    return any(finding.id == INTERRUPTED for check in proof.checks for finding in check.findings)
 
 
 def proof_silences(proof: Proof) -> tuple[Trouble, ...]:

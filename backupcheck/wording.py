@@ -8,10 +8,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from backupcheck.result import Outcome, Proof, Run, Scalar, WaiverRecord, WaiverState, printable
+from backupcheck.result import Outcome, Proof, Run, WaiverRecord, WaiverState
+from backupcheck.units import (
+    age_text,
+    bytes_text,
+    compared_texts,
+    files_text,
+    kept_printable,
+    moment_text,
+    number_text,
+    parts,
+    seconds_text,
+    to_the_second,
+    value_text,
+)
+
+__all__ = [
+    "EXIT_STATUS", "MEANING", "MEANING_OF_A_WAIVER", "OF_A_POLICY", "OF_A_SERVICE", "Verdict", "age_text",
+    "bytes_text", "check_counts", "compared_texts", "files_text", "kept_printable", "moment_text", "number_text",
+    "parts", "seconds_text", "to_the_second", "value_text", "verdict", "waiver_state_text", "waiver_text",
+    "wall_seconds",
+]  # fmt: skip
 
 EXIT_STATUS: Mapping[int, str] = MappingProxyType(
     {
@@ -49,7 +68,7 @@ OF_A_SERVICE: Mapping[Outcome, str] = MappingProxyType(
 OF_A_POLICY: Mapping[Outcome, str] = MappingProxyType(
     {
         Outcome.PASS: "met",
-        Outcome.SKIP: "not asked",
+        Outcome.SKIP: "not judged",
         Outcome.WARN: "met, warning",
         Outcome.WAIVED: "waived",
         Outcome.ERROR: "could not look",
@@ -90,21 +109,30 @@ def verdict(run: Run) -> Verdict:
         _unverified(run),
         _proven(run),
         _policies(run, "not met", Outcome.FAIL),
-        _policies(run, "not known to be met", Outcome.ERROR, Outcome.SKIP),
+        _policies(run, "not known to be met", Outcome.ERROR),
+        _policies(run, "not judged", Outcome.SKIP),
     ]
     said = [sentence for sentence in sentences if sentence]
-    return Verdict(_word(run), said[0], " ".join(said[1:]))
+    return Verdict(_word(run), said[0], " ".join(filter(None, [_of_the_past(run), *said[1:]])))
 
 
 def _word(run: Run) -> str:
-    proven = {
-        Outcome.PASS: "Proven",
-        Outcome.WARN: "Proven, with a warning",
-        Outcome.WAIVED: "Proven, with a waiver",
-    }
-    policy = {2: "Proven, but a policy could not be looked at", 4: "Proven, but a policy is not met"}
-    word = proven.get(run.outcome, "Not proven")
-    return policy.get(run.exit_status, word) if run.outcome in proven else word
+    added = {Outcome.PASS: "", Outcome.WARN: ", with a warning", Outcome.WAIVED: ", with a waiver"}
+    if run.outcome not in added:
+        return f"Not proven{', of an older snapshot' if run.of_the_past else ''}"
+    if run.of_the_past:
+        return f"Proven, of an older snapshot{added[run.outcome]}"
+    policy = {2: ", but a policy could not be looked at", 4: ", but a policy is not met"}
+    return f"Proven{' in part' if run.not_asked else ''}{policy.get(run.exit_status, added[run.outcome])}"
+
+
+def _of_the_past(run: Run) -> str:
+    """Which snapshot it is about, where that is not the newest."""
+    snapshot = next(((proof.snapshot, proof.snapshot_time) for proof in run.services if proof.snapshot), None)
+    if not run.of_the_past or snapshot is None:
+        return ""
+    id, time = snapshot
+    return f"This is about the snapshot {id[:8]} of {moment_text(time)}, not about the newest."
 
 
 def _policies(run: Run, what: str, *outcomes: Outcome) -> str:
@@ -149,16 +177,30 @@ def _proven(run: Run) -> str:
     warned, waived = run.count(Outcome.WARN), run.count(Outcome.WAIVED)
     proven = run.count(Outcome.PASS) + warned + waived
     if not proven:
-        return "No service is proven." if run.services else ""
+        return f"No service is proven.{_in_part(run)}" if run.services else ""
     if proven < len(run.services) or run.interrupted:
         with_one = [f"{warned} with a warning" if warned else "", f"{waived} with a waiver" if waived else ""]
         said = " and ".join(part for part in with_one if part)
-        return f"{proven} {'is' if proven == 1 else 'are'} proven{f', {said}' if said else ''}."
+        said = f", {said}" if said else ""
+        return f"{proven} {'is' if proven == 1 else 'are'} proven{said}.{_in_part(run)}"
+    if run.not_asked:
+        would = "it would come back from its backup" if proven == 1 else "they would come back from their backups"
+        return f"{_asked(run)}: {would}{f', {waived} with a waiver' if waived else ''}."
     if proven == 1:
         return f"The service would come back from its backup{', with a waiver' if waived else ''}."
     return (
         f"All {proven} services would come back from their backups{f', {waived} with a waiver' if waived else ''}."
     )
+
+
+def _in_part(run: Run) -> str:
+    """How many services were asked, as one more sentence, where some were not."""
+    return f" {_asked(run)}." if run.not_asked else ""
+
+
+def _asked(run: Run) -> str:
+    asked = len(run.services)
+    return f"{asked} of {asked + len(run.not_asked)} services {'was' if asked == 1 else 'were'} asked"
 
 
 def waiver_text(waiver: WaiverRecord) -> str:
@@ -191,74 +233,6 @@ def check_counts(proof: Proof) -> Mapping[Outcome, int]:
     """How many of its checks ended how, the worst first, without the outcomes that did not occur."""
     counted = Counter(check.outcome for check in proof.checks)
     return dict(sorted(counted.items(), key=lambda item: -item[0].rank))
-
-
-def kept_printable(text: str) -> str:
-    """`text` made printable unless it is already; unlike `printable`, it never shortens a text twice."""
-    return text if text.isprintable() else printable(text)
-
-
-def value_text(value: Scalar) -> str:
-    """An expected or actual value; a dash where nothing was said."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return kept_printable(str(value)) or "(empty)"
-
-
-def seconds_text(seconds: float | None) -> str:
-    """Wall time: `20 ms`, `0.4 s`, `3 min 05 s`, `2 h 04 min`; a dash where it was not measured."""
-    if seconds is None:
-        return "–"
-    if 0 < seconds < 0.1:
-        return f"{seconds * 1000:.0f} ms"
-    if round(seconds, 1) < 60:
-        return f"{max(seconds, 0.0):.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def bytes_text(size: int | None) -> str:
-    """A size in decimal units: `512 B`, `1.2 MB`; a dash where it is not known."""
-    if size is None:
-        return "–"
-    if size < 1000:
-        return f"{size} B"
-    for power, unit in enumerate(("kB", "MB", "GB"), start=1):
-        if round(size / 1000**power, 1) < 1000:
-            return f"{size / 1000**power:.1f} {unit}"
-    return f"{size / 1000**4:.1f} TB"
-
-
-def number_text(number: int | None) -> str:
-    """A count with its thousands set apart; a dash where it is not known."""
-    return "–" if number is None else f"{number:,}"
-
-
-def moment_text(moment: datetime | None) -> str:
-    """A date and time in the zone that it was given in: `2026-03-14 03:30 UTC`; a dash for none."""
-    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M} {moment.tzname() or ''}".rstrip()
-
-
-def age_text(moment: datetime | None, now: datetime) -> str:
-    """How long ago, or that it lies in the future: `12 min`, `6 h`, `3 days`; a dash where it cannot be said."""
-    if moment is None or (moment.tzinfo is None) != (now.tzinfo is None):
-        return "–"
-    if moment > now:
-        return f"{_span_text(moment - now)} in the future"
-    return _span_text(now - moment)
-
-
-def _span_text(span: timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h"
-    return f"{minutes // (24 * 60)} days"
 
 
 def wall_seconds(run: Run) -> float | None:

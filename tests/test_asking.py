@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from backupcheck.asking import named_once
+import pytest
+
+from backupcheck.asking import named_before, named_once
 from backupcheck.result import CheckResult, Finding, Outcome
 
 DATABASE = "/var/lib/app/app.db"
@@ -45,3 +47,43 @@ def test_what_a_check_found_by_itself_stays() -> None:
 
     assert named_once(own, [result("sqlite.malformed")]) == own
     assert named_once(mixed, [result("sqlite.malformed")]) == mixed
+
+
+HOST_KEY = "sync.host-key-changed"
+
+
+def marked(id: str = HOST_KEY, outcome: Outcome = Outcome.ERROR) -> CheckResult:
+    """A seal's answer whose marker tells of a pull that failed."""
+    said = f"the pull failed ({id}): the host key of notes changed"
+    finding = Finding(id="seal.pull-incomplete", outcome=outcome, subject="/.backupcheck/pull.json", message=said)
+    return CheckResult(kind="seal", name="seal", findings=(finding,))
+
+
+def test_a_pull_that_failed_in_this_run_is_not_named_again_by_the_seal() -> None:
+    told = named_before(marked(), [result(HOST_KEY, outcome=Outcome.ERROR)])
+
+    assert [(found.id, found.message) for found in told.findings] == [
+        ("check.not-asked", f"not asked, because of {HOST_KEY}")
+    ]
+
+
+def test_a_repositorys_fault_that_the_backup_met_is_not_named_again_by_the_drill() -> None:
+    locked = result("repository.locked", outcome=Outcome.ERROR)
+
+    assert named_before(locked, [locked]).outcome is Outcome.SKIP
+
+
+@pytest.mark.parametrize(
+    ("told", "before"),
+    [
+        (marked(), []),
+        (marked(), [result("sync.no-space", outcome=Outcome.ERROR)]),
+        (marked(), [result(HOST_KEY, outcome=Outcome.WARN)]),
+        (marked(outcome=Outcome.FAIL), [result(HOST_KEY, outcome=Outcome.ERROR)]),
+        (marked(outcome=Outcome.WAIVED), [result(HOST_KEY, outcome=Outcome.ERROR)]),
+        (result("seal.missing"), [result("seal.missing")]),
+        (result("repository.locked"), [result("repository.locked", outcome=Outcome.ERROR)]),
+    ],
+)
+def test_what_nothing_before_has_named_stays(told: CheckResult, before: list[CheckResult]) -> None:
+    assert named_before(told, before) is told

@@ -81,7 +81,43 @@ def test_an_unknown_service_names_those_that_there_are(proven: SmallSite) -> Non
     said = proven.command("drill", "nots")
 
     assert said.code == 3
-    assert "there is no service 'nots'; there are notes, proxy, tasks" in said.stderr
+    assert "there is no service 'nots'; there are notes, proxy, tasks\n  did you mean 'notes'?" in said.stderr
+
+
+def test_the_history_of_an_unknown_service_names_the_nearest(proven: SmallSite) -> None:
+    said = proven.command("history", "taks")
+
+    assert said.code == 3
+    assert "did you mean 'tasks'?" in said.stderr
+
+
+@pytest.mark.parametrize(("word", "end"), [("dril", "; did you mean 'drill'?\n"), ("xyz", ")\n")])
+def test_an_unknown_command_names_the_nearest(word: str, end: str) -> None:
+    said = command(word)
+
+    assert said.code == 3
+    assert f"invalid choice: '{word}'" in said.stderr
+    assert said.stderr.endswith(end)
+
+
+def test_what_is_let_through_for_a_service_pulls_that_service_only(proven: SmallSite) -> None:
+    alone = proven.command("sync", "--allow-deletions", "notes")
+    both = proven.command("sync", "--allow-deletions", "notes", "--allow-new-host", "tasks")
+    beside = proven.command("sync", "--allow-deletions", "notes", "notes", "tasks")
+    pulled = [[line.split()[1] for line in said.text.splitlines()] for said in (alone, both, beside)]
+
+    assert [said.code for said in (alone, both, beside)] == [0, 0, 0]
+    assert pulled == [["notes"], ["notes", "tasks"], ["notes", "tasks"]]
+
+
+def test_a_service_that_an_option_swallowed_is_no_service_to_pull(proven: SmallSite) -> None:
+    said = proven.command("sync", "--allow-deletions", "notes", "tasks")
+    unknown = proven.command("sync", "--allow-deletions", "nots", "notes")
+
+    assert (said.code, unknown.code) == (3, 3)
+    assert "something is let through for notes, but only tasks would be pulled" in said.stderr
+    assert "there is no service 'nots'" in unknown.stderr
+    assert "did you mean 'notes'?" in unknown.stderr
 
 
 def test_an_unknown_engine_is_refused(proven: SmallSite) -> None:
@@ -167,11 +203,11 @@ def test_no_repository_is_status_2(site: SmallSite) -> None:
     assert report.red() == {("repository.not-found", "error")}
 
 
-def test_a_wrong_spec_is_status_3_and_nothing_ran(site: SmallSite) -> None:
+def test_validate_says_every_mistake_of_every_spec(site: SmallSite) -> None:
     (site.specs / "notes.yaml").write_text("service: notes\nsource: {hots: local}\nchecks: []\n")
     (site.specs / "tasks.yaml").write_text("service: no\n")
 
-    said = site.command("nightly")
+    said = site.command("validate")
 
     assert said.code == 3
     assert "notes.yaml:2:10: the key 'hots' is not known" in said.stderr
@@ -234,3 +270,29 @@ def _wait_for(file: Path, process: subprocess.Popen[str]) -> None:
 def _processes_below(folder: Path) -> list[str]:
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if str(folder) in line]
+
+
+def test_validate_reads_the_tests_in_python_too(proven: SmallSite) -> None:
+    good, syntax, name = (proven.specs / f"test_{word}.py" for word in ("notes", "proxy", "tasks"))
+    good.write_text("def test_it(box):\n    pass\n\ndef test_more(box):\n    pass\n")
+    before = proven.command("validate")
+    syntax.write_text("def test_it(box):\n    return (\n")
+    name.write_text("import json\n\nfrom json import nonsense\n")
+    said = proven.command("validate")
+    for file in (good, syntax, name):
+        file.unlink()
+
+    assert (before.code, said.code) == (0, 3)
+    assert "2 tests in Python, no mistakes" in before.text
+    assert f"{syntax}:2:12: is no Python: '(' was never closed" in said.stderr
+    assert f"{name}:3:1: cannot be imported: ImportError: cannot import name 'nonsense'" in said.stderr
+
+
+def test_validate_says_that_a_test_ends_the_process_that_reads_it(proven: SmallSite) -> None:
+    rude = proven.specs / "test_notes.py"
+    rude.write_text("import os\n\nos._exit(7)\n")
+    said = proven.command("validate")
+    rude.unlink()
+
+    assert said.code == 3
+    assert f"{rude}:1:1: pytest cannot collect the tests:" in said.stderr

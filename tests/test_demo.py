@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,26 @@ def test_the_demonstration_proves_four_services_and_leaves_its_site(reachable: P
     )
     assert run["not_exercised"][0] == "the lab was not drilled"
     assert command("validate", "--site", str(reachable / "demo/specs/site.yaml")).code == 0
+    assert [_typed(line) for line in ran.text.splitlines() if line.startswith("  ")] == [
+        (0, ""),
+        (0, "with 4 of 4 services whole"),
+        (1, "FAIL notes seal.size-changed"),
+        (1, "FAIL notes seal.size-changed"),
+        (0, "new FAIL seal.size-changed"),
+        (0, "ok notes "),
+    ]
+
+
+def _typed(line: str) -> tuple[int, str]:
+    """What a command that the demonstration printed ends with, and what it says that is waited for."""
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=300)
+    words = (
+        "with 4 of 4 services whole",
+        "new FAIL seal.size-changed",
+        "FAIL notes seal.size-changed",
+        "ok notes ",
+    )
+    return done.returncode, next((word for word in words if word in done.stdout), done.stdout + done.stderr)
 
 
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: Path) -> None:

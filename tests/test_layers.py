@@ -22,41 +22,53 @@ import backupcheck
 ROOT = Path(backupcheck.__file__).parent
 
 HOUSE = """
- 0  errors patterns duration mistakes                     # words that all use
- 0  couchfile/ sqlitefile probes/ demo_sources            # know nothing of this project
- 1  result tree registry yamlfile configfile/
+ 0  errors patterns duration mistakes record outcome      # words that all use
+ 0  couchfile/ sqlitefile probes/ demo_sources filetypes  # know nothing of this project
+ 0  content                                              # what the files of a service are, as marks
+ 1  units result tree registry yamlfile configfile/
  2  rereading                                            # a run, out of its run.json
  2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
+ 3  raised                                               # what a test in Python ended with
  3  notifier                                             # what notifiers are made of
- 3  lines measures                                       # a run in plain lines, in plain values
+ 3  lines measures subkeys                                       # a run in plain lines, in plain values
+ 3  amounts ransom                                       # what changed since a service was good
  4  seams fields questions                                # what kinds are made of
  4  news                                                 # what of a run is to be told
  4  trends                                               # what was measured, as lines to draw
+ 4  metrics                                              # what is told to Prometheus
  4  keys/ restic/ lxc/ disks                              # instruments
  5  seal/ boxes/ remote/                                  # instruments for kinds
  6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/ lookout
+ 6  landing                                              # where at a host a service comes down
  6  paced                                                # the limits of one pull
+ 6  inspecting                                           # the restored files, by their first bytes
  7  checks/* capture/* scratch/* reporters/* notifiers/*  # kinds: none knows another
  7  told                                                 # what was told already
  7  evidence/                                             # the signed log of runs
  8  spec/ history/
  9  manual plan sealing asking allowed preflight runbook sources enclosed
  9  telling                                              # the history in plain rows
+ 9  turns                                                # older snapshots, and whose turn it is
+ 9  testfiles                                            # the tests in Python beside the specs
  9  policy                                               # what policies are made of
-10  restoring policies/*
+ 9  replicas                                             # the copies of a site's data
+10  restoring policies/* repeating destination fitting
+11  delivery unboxed
 11  drill sync sitekeys/ policing
 12  suite doctor/
-13  items notifying
+13  items notifying textfile
 14  fixtures session face recorded finishing
-15  pytest_plugin nightly
-16  demo options retelling comeback
-17  cli
-18  __main__
+15  pytest_plugin inturn
+16  nightly
+17  demo options retelling comeback
+18  chosen                                               # what a command line asks for
+19  cli
+20  __main__
 """
 """Each row: a number, then modules; `name/` is a package that counts as one, `name/*` a folder of siblings."""
 
-ALONE = ("couchfile", "probes", "sqlitefile", "patterns", "demo_sources")
+ALONE = ("couchfile", "probes", "sqlitefile", "filetypes", "patterns", "demo_sources")
 """May be taken out of this project as they are: they import nothing of it."""
 
 STARTING = re.compile(r"os\.(system|popen|fork\w*|exec\w+|spawn\w+|posix_spawn\w*)|pty\.\w+|ProcessPoolExecutor")

@@ -10,11 +10,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from backupcheck import manual
+from backupcheck.matchers import Expected, Match
 from backupcheck.reporters import json as run_json
-from backupcheck.seams import CAPTURES, CHECKS, SEAMS
+from backupcheck.seams import CAPTURES, CHECKS, POLICIES, SEAMS
 from backupcheck.spec import is_spec_file
+from backupcheck.subkeys import Key, keys
 
 GOLDEN = Path(__file__).parent / "golden_specs"
 SPECS = Path(__file__).parent.parent / "specs"
@@ -132,7 +135,53 @@ def test_defaults_are_shown_as_a_spec_would_write_them() -> None:
     assert '  format (default: "plain")' in page
     assert "  database (required)" in page
     assert "  name (default: none)" in manual.page("check", CHECKS.kind("seal"))
-    assert '  count (default: {"gte": 1})' in manual.page("check", CHECKS.kind("files"))
+
+
+def test_a_page_explains_the_keys_within_keys() -> None:
+    page = manual.page("check", CHECKS.kind("postgres"))
+    copies = manual.page("policy", POLICIES.kind("copies"))
+
+    assert "      keys of each:\n        rows (default: none; may be a matcher)\n            how many rows" in page
+    assert "        sql (required)\n            one SELECT" in page
+    assert "        url (required)\n            restic's own URL" in copies
+    assert page.endswith(manual.MATCHED)
+    assert manual.MATCHED not in copies
+
+
+def test_a_mapping_of_matchers_says_that_each_may_be_one() -> None:
+    assert "  values (default: {}; each may be a matcher)" in manual.page("check", CHECKS.kind("config"))
+    assert '  count (default: {"gte": 1}; may be a matcher)' in manual.page("check", CHECKS.kind("files"))
+
+
+def test_every_key_within_a_key_is_described() -> None:
+    def silent(found: tuple[Key, ...], above: str) -> list[str]:
+        inner = [name for key in found for name in silent(key.inner, f"{above}.{key.name}")]
+        return [f"{above}.{key.name}" for key in found if not key.description] + inner
+
+    kinds = [kind for seam in SEAMS for kind in seam.kinds.values()]
+    assert [name for kind in kinds for name in silent(keys(kind), kind.kind())] == []
+
+
+def test_matchers_have_a_page_with_every_condition() -> None:
+    page = manual.pages("matchers")
+
+    assert [name for name in Match.model_fields if f"  {name}\n      " not in page] == []
+    assert "`backupcheck kinds matchers`" in manual.listing()
+
+
+def test_the_examples_of_matchers_are_some() -> None:
+    lines = [line for line in manual.MATCHERS.splitlines() if line.startswith("    ")]
+    values = [next(iter(yaml.safe_load(line).values())) for line in lines]
+
+    assert [TypeAdapter[Expected](Expected).validate_python(value) for value in values]
+    assert len(lines) == 5
+
+
+def test_the_manual_has_the_keys_within_keys_and_links_to_matchers() -> None:
+    text = manual.markdown()
+
+    assert "| `tables: … rows` | default: none; may be a [matcher](#matchers) | how many rows" in text
+    assert "## Matchers" in text
 
 
 def test_the_manual_has_every_kind_of_every_seam_once() -> None:

@@ -21,7 +21,7 @@ from backupcheck.notifier import Notice, Notifier, Stage
 from backupcheck.notifiers.apprise import Apprise
 from backupcheck.notifiers.ping import Ping
 from backupcheck.notifying import Telling, delivered
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result, not_judged
 from backupcheck.spec import load_site
 from backupcheck.told import FILE
 from tests.night import command, reported
@@ -156,6 +156,21 @@ def test_a_policy_that_is_not_met_is_told_and_when_it_is_met_again(site: Site) -
     assert site.titles == [
         "homelab: Proven, but a policy is not met (new: rpo of the site: notes)",
         "homelab: Proven (good again: rpo of the site: notes)",
+    ]
+
+
+def test_a_policy_that_was_not_judged_is_not_good_again(site: Site) -> None:
+    skipped = CheckResult(
+        kind="rpo", name="rpo of the site", findings=(not_judged("notes", "repository.not-found"),)
+    )
+    site.night(0, proof(), policies=(policy("rpo", Outcome.FAIL),))
+    site.night(0.1, bad(), policies=(skipped,))
+    site.night(0.2, proof(), policies=(policy("rpo", Outcome.PASS),))
+
+    assert [title.partition("(")[2] for title in site.titles] == [
+        "new: rpo of the site: notes)",
+        "new: notes)",
+        "good again: rpo of the site: notes, notes)",
     ]
 
 

@@ -95,7 +95,7 @@ def test_reports_that_cannot_be_written_are_no_bad_backup(night: BadNight) -> No
 
     assert (said.code, "Traceback" in said.stderr) == (2, False)
     assert "the reports could not be written into " in said.stderr
-    assert "Proven." in said.text
+    assert "Proven in part." in said.text
 
 
 def test_a_log_of_evidence_that_was_removed_or_altered_is_noticed_by_the_night(night: BadNight) -> None:

@@ -89,6 +89,8 @@ def test_what_could_not_be_verified_is_an_error(site: SmallSite) -> None:
     assert "2 errors" in ran.stdout
     assert "passed" not in ran.stdout
     assert "repository.wrong-password" in ran.stdout
+    assert ran.stdout.count("the repository's password is wrong") == 1
+    assert ran.stdout.count("compare the password file") == 1
 
 
 def test_tests_in_python_have_the_same_boxes(site: SmallSite) -> None:
@@ -120,6 +122,75 @@ def test_what_a_test_in_python_could_not_look_at_is_an_error(site: SmallSite) ->
 
     assert report.status == 2
     assert report.red() == {("postgres.no-server", "error")}
+
+
+CRASHES = """
+import sqlite3
+
+import psycopg
+import pytest
+
+def test_asserts(box):
+    assert not box.service
+
+def test_fails(box):
+    pytest.fail("not as it was")
+
+def test_a_key(box):
+    {}["owner"]
+
+def test_a_server(box):
+    psycopg.connect("host=/nowhere")
+
+def test_a_file_of_this_machine(box):
+    open("/nowhere/at/all")
+
+def test_a_restored_file(box):
+    box.tree.read("/srv/notes/nowhere.md")
+
+@pytest.mark.service("tasks")
+def test_a_table(sqlite):
+    sqlite("/srv/tasks/tasks.db").execute("select * from nowhere")
+
+@pytest.mark.service("tasks")
+def test_damage(sqlite):
+    raise sqlite3.DatabaseError("database disk image is malformed")
+
+@pytest.mark.service("tasks")
+def test_the_statement(sqlite):
+    sqlite("/srv/tasks/tasks.db").execute("selekt")
+"""
+
+
+def test_only_what_speaks_of_the_backup_is_a_bad_backup(site: SmallSite) -> None:
+    (site.specs / "test_notes.py").write_text(CRASHES)
+
+    report = site.run("drill")
+    ran = site.pytest("-q", "-k", "test_")
+    found = {finding["subject"]: finding for _, finding in report.findings() if finding["id"].startswith("test.")}
+
+    crashed = {name: finding["message"] for name, finding in found.items() if finding["outcome"] == "error"}
+    assert {name for name, finding in found.items() if finding["outcome"] == "fail"} == {
+        "test_asserts",
+        "test_fails",
+        "test_a_restored_file",
+        "test_a_table",
+        "test_damage",
+    }
+    assert {finding["id"] for finding in found.values()} == {"test.failed", "test.crashed"}
+    assert crashed.keys() == found.keys() - {
+        name for name, finding in found.items() if finding["id"] == "test.failed"
+    }
+    assert crashed["test_a_key"] == "could not verify: test_notes.py:14: KeyError: 'owner'"
+    assert crashed["test_a_server"].startswith("could not verify: test_notes.py:17: OperationalError: ")
+    assert crashed["test_a_file_of_this_machine"].startswith(
+        "could not verify: test_notes.py:20: FileNotFoundError"
+    )
+    assert crashed["test_the_statement"].startswith("could not verify: test_notes.py:35: OperationalError")
+    assert report.status == 1
+    assert "5 failed" in ran.stdout
+    assert "4 errors" in ran.stdout
+    assert "ERROR at call of test_a_key" in ran.stdout
 
 
 def test_what_a_conftest_leaves_out_of_a_drill_is_never_green(site: SmallSite) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
+from backupcheck.proc import Completed
 from backupcheck.result import Outcome
 from backupcheck.seams import CHECKS, NOTIFIERS, POLICIES, Moment
 from backupcheck.spec import load_site, load_spec
 from tests.checks.plain import PlainBox
 from tests.lab.lab import REPOSITORY_ROOT
+from tests.night import command
 
 README = (REPOSITORY_ROOT / "README.md").read_text()
 
@@ -58,12 +62,41 @@ def test_the_notifiers_are_ones(tmp_path: Path) -> None:
     assert [one.kind() for one in load_site(tmp_path / "site.yaml").notifiers] == list(NOTIFIERS.kinds)
 
 
-def test_the_test_in_python_is_one_of_the_suite() -> None:
-    example = block("python", "# specs/test_mealie.py")
-    suite = (REPOSITORY_ROOT / "specs/test_mealie.py").read_text()
+@pytest.fixture
+def smallest() -> Iterator[Path]:
+    """The README's smallest site and its test, as written, but for where on this machine it all lies."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="backupcheck-readme-") as folder:
+        place = Path(folder)
+        place.chmod(0o711)
+        for language, name in (("yaml", "site.yaml"), ("yaml", "notes.yaml"), ("python", "test_notes.py")):
+            text = block(language, f"# /etc/backupcheck/{name}")
+            moved = re.sub(r"/(etc|srv/backup|var/lib)/", rf"{place}/\1/", text)
+            (place / "etc/backupcheck").mkdir(parents=True, exist_ok=True)
+            (place / "etc/backupcheck" / name).write_text(moved)
+        spec = place / "etc/backupcheck/notes.yaml"
+        spec.write_text(spec.read_text().replace("host: local,", f"host: local, root: {place},"))
+        (place / "etc/backupcheck/password").write_text("of the README\n")
+        (place / "etc/backupcheck/password").chmod(0o600)
+        (place / "srv/notes").mkdir(parents=True)
+        (place / "srv/notes/first.md").write_text("# Hello\n")
+        yield place
 
-    assert re.findall(r"^def (\w+)", example, re.MULTILINE)[0] in suite
-    assert re.findall(r'id="(.*?)"', example)[0] in suite
+
+def test_the_smallest_site_is_proven_by_the_command_that_is_shown(smallest: Path) -> None:
+    first = _night(smallest, "--init")
+    (smallest / "srv/notes/second.md").write_text("no title\n")
+    second = _night(smallest)
+
+    assert "`backupcheck nightly --init` pulls, backs up, restores and proves them" in README
+    assert first.code == 0, first.text + first.stderr
+    assert "ok notes 5 checks" in first.text
+    assert second.code == 1
+    assert "FAIL notes notes.no-title" in second.text
+
+
+def _night(place: Path, *words: str) -> Completed:
+    site = str(place / "etc/backupcheck/site.yaml")
+    return command("nightly", "--site", site, "--engine", "process", *words)
 
 
 def test_the_new_kind_works_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,19 @@ from pydantic import ValidationError
 
 from backupcheck.errors import BackupcheckError, BadBackup, ScratchError
 from backupcheck.result import (
+    NOT_JUDGED,
     CheckResult,
     Finding,
     Outcome,
+    Past,
     Proof,
     Run,
+    WaiverRecord,
+    WaiverState,
     check_result,
     finding_of,
+    not_judged,
+    outcome_of,
     printable,
     worst,
 )
@@ -53,6 +59,15 @@ def test_outcomes_are_ordered_from_the_best_to_the_worst() -> None:
         Outcome.ERROR,
         Outcome.FAIL,
     ]
+
+
+def test_what_was_not_judged_is_never_green_beside_what_is_met() -> None:
+    skipped = not_judged("vault", "repository.not-found")
+    together = {outcome: outcome_of([_finding(outcome), skipped]) for outcome in Outcome}
+    red = {Outcome.ERROR, Outcome.FAIL}
+
+    assert together == {outcome: outcome if outcome in red else Outcome.SKIP for outcome in Outcome}
+    assert CheckResult(kind="a", name="a", findings=(_finding(Outcome.PASS), skipped)).outcome is Outcome.SKIP
 
 
 def test_the_worst_of_nothing_is_an_error() -> None:
@@ -214,3 +229,111 @@ def test_a_run_comes_back_from_json_with_what_was_counted() -> None:
     run = _run(_proof(_check(Outcome.FAIL)))
 
     assert '"exit_status":1' in run.model_dump_json()
+
+
+ANSWERED = [outcome for outcome in Outcome if outcome is not Outcome.SKIP]
+OF_A_SERVICE = {
+    Outcome.FAIL: 1,
+    Outcome.ERROR: 2,
+    Outcome.SKIP: 2,
+    Outcome.PASS: 0,
+    Outcome.WARN: 0,
+    Outcome.WAIVED: 0,
+}
+OF_A_POLICY = {**OF_A_SERVICE, Outcome.FAIL: 4}
+WEIGHT = [0, 4, 2, 1]
+"""Exit statuses from the one that yields to all to the one that none outranks, but 3 and 130."""
+
+
+@pytest.mark.parametrize("of_policy", Outcome)
+@pytest.mark.parametrize("of_service", Outcome)
+def test_the_exit_status_of_a_service_and_a_policy(of_service: Outcome, of_policy: Outcome) -> None:
+    run = _run(_proof(_check(of_service))).model_copy(update={"policies": (_check(of_policy),)})
+    expected = max(OF_A_SERVICE[of_service], OF_A_POLICY[of_policy], key=WEIGHT.index)
+
+    assert run.exit_status == expected
+    assert run.model_copy(update={"interrupted": True}).exit_status == 130
+    assert _run(_proof(_check(of_service))).exit_status == OF_A_SERVICE[of_service]
+
+
+@given(st.lists(st.sampled_from(Outcome), max_size=4), st.lists(st.sampled_from(Outcome), max_size=4))
+def test_one_more_service_or_policy_never_makes_a_run_greener(
+    services: list[Outcome], more: list[Outcome]
+) -> None:
+    few = [_proof(_check(outcome)) for outcome in services]
+    many = [*few, *(_proof(_check(outcome)) for outcome in more)]
+    status = [_run(*proofs).exit_status for proofs in (few, many)]
+
+    assert services == [] or WEIGHT.index(status[1]) >= WEIGHT.index(status[0])
+    assert (status[1] == 0) == bool(many and {OF_A_SERVICE[one] for one in (*services, *more)} == {0})
+
+
+@pytest.mark.parametrize("outcome", ANSWERED)
+def test_a_skipped_question_changes_nothing_beside_an_answered_one(outcome: Outcome) -> None:
+    assert _check(outcome, Outcome.SKIP).outcome is outcome
+    assert _check(Outcome.SKIP, outcome).outcome is outcome
+    assert _proof(_check(outcome, Outcome.SKIP)).comparisons == 1
+    assert [one.outcome for one in check_result("k", "n", [_finding(outcome)]).findings] == [outcome]
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "none"), (2, "2 skipped")])
+def test_what_compared_nothing_says_how_much_was_skipped(count: int, said: str) -> None:
+    assert check_result("k", "n", [_finding(Outcome.SKIP)] * count).findings[-1].actual == said
+
+
+@pytest.mark.parametrize(("id", "status"), [("spec.invalid", 3), ("secret.missing", 2), ("sync.unreachable", 2)])
+def test_a_service_whose_spec_is_wrong_is_3_whoever_made_the_text_of_its_id(id: str, status: int) -> None:
+    wrong = _proof(
+        _check(Outcome.PASS),
+        CheckResult(kind="spec", name="spec", findings=(_finding(Outcome.ERROR, "".join(id)),)),
+    )
+
+    assert _run(_proof(_check(Outcome.PASS)), wrong).exit_status == status
+
+
+def test_what_was_not_said_is_nothing() -> None:
+    waiver = WaiverRecord(
+        check="c", finding="a.b", subject="s", owner="o", reason="r", until=NOW.date(), state=WaiverState.UNUSED
+    )
+    past = Past(run_id="r", finished=NOW, outcome=Outcome.PASS)
+    run = Run(run_id="r", site="s", started=NOW, finished=NOW, version="1")
+
+    assert (waiver.at_most, waiver.findings) == (1, 0)
+    assert (past.seconds, _check().seconds, check_result("k", "n", []).seconds) == (0.0, 0.0, 0.0)
+    assert (run.interrupted, run.of_the_past) == (False, False)
+
+
+def test_what_is_counted_is_in_the_json_and_working_values_are_not() -> None:
+    run = _run(_proof(_check(Outcome.FAIL))).model_dump()
+
+    assert (run["exit_status"], run["services"][0]["outcome"], run["services"][0]["checks"][0]["outcome"]) == (
+        1,
+        Outcome.FAIL,
+        Outcome.FAIL,
+    )
+    assert "content" not in run["services"][0]
+    assert "content" not in repr(_proof())
+
+
+def test_a_run_knows_the_waivers_of_its_services() -> None:
+    waiver = WaiverRecord(
+        check="c", finding="a.b", subject="s", owner="o", reason="r", until=NOW.date(), state=WaiverState.USED
+    )
+
+    assert _run(_proof().model_copy(update={"waivers": (waiver,)})).waivers == (("mealie", waiver),)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations_with_replacement(ANSWERED, 2)))
+def test_of_two_answers_the_worse_one_counts(one: Outcome, other: Outcome) -> None:
+    expected = max(one, other, key=lambda outcome: outcome.rank)
+
+    assert _check(one, other).outcome is _check(other, one).outcome is expected
+    assert _proof(_check(one), _check(other)).outcome is expected
+
+
+def test_only_what_was_not_judged_keeps_a_policy_from_being_met() -> None:
+    unjudged = Finding(id="".join(NOT_JUDGED), outcome=Outcome.SKIP, subject="a", message="said")
+    skipped = [_finding(Outcome.SKIP, id) for id in ("aaa.first", "zzz.last", f"{NOT_JUDGED}s")]
+
+    assert outcome_of([_finding(Outcome.PASS), unjudged]) is Outcome.SKIP
+    assert outcome_of([_finding(Outcome.PASS), *skipped]) is Outcome.PASS

@@ -126,7 +126,7 @@ def test_an_unknown_service_names_those_that_there_are(site: Site, words: tuple[
     said = site.command("history", *words)
 
     assert said.code == 3
-    assert said.stderr == "there is no service 'nots'; there are notes, tasks, old\n"
+    assert said.stderr == "there is no service 'nots'; there are notes, tasks, old\n  did you mean 'notes'?\n"
 
 
 def test_a_service_that_is_in_no_spec_any_more_can_be_asked_for(site: Site) -> None:
@@ -256,3 +256,18 @@ def test_a_terminal_gets_colours_and_keeps_its_width() -> None:
     assert "[red]tasks" in plain
     assert max(len(line) for line in plain.splitlines()) <= 40
     assert plain.splitlines()[-1] == "a line below"
+
+
+def test_a_narrow_terminal_gets_a_paragraph_for_each_row() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=24, color_system=None)
+    row = Row(("notes", "ok", "-", "2026-11-23 15:56 (1 min)"), Outcome.PASS)
+    show_told(Told(("service", "last run", "bad since", "last proven"), (row,)), console)
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).splitlines()]
+
+    assert [line for line in lines if line] == [
+        "notes",
+        "  last run ok; last",
+        "  proven 2026-11-23",
+        "  15:56 (1 min)",
+    ]

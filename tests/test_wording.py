@@ -12,6 +12,8 @@ from backupcheck.wording import (
     EXIT_STATUS,
     age_text,
     bytes_text,
+    compared_texts,
+    files_text,
     kept_printable,
     moment_text,
     number_text,
@@ -27,6 +29,23 @@ NOW = datetime(2026, 3, 14, 3, 30, tzinfo=UTC)
 def _proof(service: str, outcome: Outcome) -> Proof:
     finding = Finding(id="a.b", outcome=outcome, subject="s", message="m")
     return Proof(service=service, checks=(check_result("k", "n", [finding]),))
+
+
+def _run(services: str) -> Run:
+    """A run of services that ended so, a letter each."""
+    letters = {
+        "p": Outcome.PASS,
+        "w": Outcome.WARN,
+        "v": Outcome.WAIVED,
+        "e": Outcome.ERROR,
+        "f": Outcome.FAIL,
+    }
+    return runs.run_of(tuple(_proof(f"s{n}", letters[letter]) for n, letter in enumerate(services)))
+
+
+def _said(run: Run) -> str:
+    said = verdict(run)
+    return " ".join(part for part in (f"{said.word}.", said.sentence, said.rest) if part)
 
 
 @pytest.mark.parametrize(
@@ -47,16 +66,7 @@ def _proof(service: str, outcome: Outcome) -> Proof:
     ],
 )
 def test_the_verdict_names_who_is_meant_and_counts_the_others(services: str, expected: str) -> None:
-    letters = {
-        "p": Outcome.PASS,
-        "w": Outcome.WARN,
-        "v": Outcome.WAIVED,
-        "e": Outcome.ERROR,
-        "f": Outcome.FAIL,
-    }
-    said = verdict(runs.run_of(tuple(_proof(f"s{n}", letters[letter]) for n, letter in enumerate(services))))
-
-    assert expected == " ".join(part for part in (f"{said.word}.", said.sentence, said.rest) if part)
+    assert expected == _said(_run(services))
 
 
 def test_a_name_that_is_too_long_for_a_sentence_is_counted() -> None:
@@ -130,7 +140,7 @@ def test_a_text_that_was_shortened_once_is_not_shortened_again() -> None:
             runs.unlooked(),
             (
                 "Proven, but a policy could not be looked at",
-                "The policies retention and rpo are not known to be met.",
+                "The policy retention is not known to be met. The policy rpo is not judged.",
             ),
         ),
     ],
@@ -143,6 +153,57 @@ def test_the_verdict_says_that_a_policy_is_not_met_beside_what_is_proven(
 
     assert expected == (said.word, said.rest)
     assert said.sentence == "All 7 services would come back from their backups."
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ("p", "Proven in part. 1 of 7 services was asked: it would come back from its backup."),
+        (
+            "pw",
+            "Proven in part, with a warning. 2 of 7 services were asked: they would come back from their backups.",
+        ),
+        ("pf", "Not proven. The backup of s1 is bad. 1 is proven. 2 of 7 services were asked."),
+        ("e", "Not proven. s0 could not be verified. No service is proven. 1 of 7 services was asked."),
+    ],
+)
+def test_a_run_of_some_services_says_of_how_many(outcomes: str, expected: str) -> None:
+    others = tuple("gfedcba"[: 7 - len(outcomes)])
+
+    assert _said(_run(outcomes).model_copy(update={"not_asked": others})) == expected
+
+
+def test_a_drill_of_an_older_snapshot_says_which_at_once() -> None:
+    older = {"of_the_past": True}
+    bad, good = (verdict(run.model_copy(update=older)) for run in (runs.mixed(), runs.healthy()))
+    which = "This is about the snapshot 9f2c41e7 of 2026-03-14 01:16 UTC, not about the newest."
+
+    assert (bad.word, bad.sentence) == ("Not proven, of an older snapshot", "The backup of vault is bad.")
+    assert bad.rest.startswith(f"{which} mealie")
+    assert (good.word, good.rest) == ("Proven, of an older snapshot", which)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "shown"),
+    [
+        ("2026-11-23 15:19:02.123456+00:00", None, ("2026-11-23 15:19:02+00:00", "–")),
+        ("2026-11-23T15:19:02.1Z", "2026-11-23T15:20:02.1Z", ("2026-11-23T15:19:02Z", "2026-11-23T15:20:02Z")),
+        ("2026-11-23 15:19:02.1", "2026-11-23 15:19:02.2", ("2026-11-23 15:19:02.1", "2026-11-23 15:19:02.2")),
+        ("2026-11-23 15:19:02.1", "2026-11-23 15:19:02.1", ("2026-11-23 15:19:02", "2026-11-23 15:19:02")),
+        (1.25, "v1.2.3", ("1.25", "v1.2.3")),
+    ],
+)
+def test_times_have_no_fractions_of_a_second_unless_they_differ_by_them(
+    expected: Scalar, actual: Scalar, shown: tuple[str, str]
+) -> None:
+    assert compared_texts(expected, actual) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(None, "– files"), (0, "0 files"), (1, "1 file"), (1204, "1,204 files")]
+)
+def test_files(number: int | None, expected: str) -> None:
+    assert files_text(number) == expected
 
 
 def test_a_bad_backup_outranks_a_policy_that_is_not_met() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
 from typing import IO, Annotated
@@ -109,6 +110,9 @@ class Command(Capture):
 
     def provides(self) -> tuple[str, ...]:
         return (self.to,)
+
+    def runbook(self) -> tuple[str, ...]:
+        return (f"# {shlex.quote(self.to)} is what {self._program} printed: load it by that program's own means",)
 
     def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
         return (("runuser", "-u", self.run_as, "--", *self.run) if self.run_as else self.run,)

@@ -115,7 +115,9 @@ class Postgres(Capture):
         if self.format == "plain":
             load = f"psql --set ON_ERROR_STOP=1 --single-transaction -d {name} < {dump}"
         gone = " ".join(shlex.quote(path) for path in self.provides())
-        return (*roles, f"{user}createdb {name}", f"{user}{load}", f"rm -f {gone}")
+        # no dump of one database says who owned the database itself
+        owner = "# if a role of the application's own owned the database, say so: createdb --owner ROLE"
+        return (*roles, owner, f"{user}createdb {name}", f"{user}{load}", f"rm -f {gone}")
 
     def commands(self, root: str) -> tuple[tuple[str, ...], ...]:
         name = self.database.replace("\\", "\\\\").replace("'", "\\'")

@@ -11,6 +11,7 @@ from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.result import Finding, Outcome, finding_of
 from backupcheck.spec import Site, Spec
 
+BAD = (Outcome.FAIL, Outcome.ERROR)
 Look = Callable[[Site, Sequence[Spec]], Iterator[Finding]]
 """Yields its findings as they come; may raise a `BackupcheckError`, which becomes one."""
 
@@ -26,6 +27,21 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "notifiers": notifiers.look,
     }
 )
+
+
+ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        "tools": "run the program by hand with `--version`",
+        "clock": "see `timedatectl`",
+        "places": "give the folder to this user, or correct its path in the site file",
+        "engine": "try another engine under scratch.engine in the site file: lxc, process",
+        "sources": "try it by hand as this user: `ssh HOST true`, with the site's key and known_hosts",
+        "repository": "try it by hand: `restic snapshots`, with the URL and the password file of the site file",
+        "timers": "see `systemctl list-timers`",
+        "notifiers": "correct the notifier's file, then try `backupcheck notify --test`",
+    }
+)
+"""What to do about what a look runs into where nothing better is known."""
 
 
 def examine(site: Site, specs: Sequence[Spec]) -> Iterator[tuple[str, Finding]]:
@@ -61,4 +77,9 @@ def _looked(name: str, look: Look, site: Site, specs: Sequence[Spec]) -> list[Fi
     except OSError as error:
         message = f"{error.strerror or error}: {error.filename or name}"
         findings.append(Finding(id=f"doctor.{name}", outcome=Outcome.ERROR, subject=name, message=message))
-    return findings
+    return [
+        finding
+        if finding.advice or finding.outcome not in BAD
+        else finding.model_copy(update={"advice": ADVICE[name]})
+        for finding in findings
+    ]

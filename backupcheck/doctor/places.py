@@ -23,6 +23,8 @@ def look(site: Site, specs: Sequence[Spec]) -> Iterator[Finding]:
     places = {"mirror": site.mirror, "scratch": site.scratch.folder, "reports": site.reports, "state": site.state}
     for name, folder in places.items():
         yield _writable(name, folder)
+    if site.metrics is not None:
+        yield _exposing(site.metrics.textfile)
     if site.mirror.is_dir():
         yield _private(site.mirror)
         yield _room(site)
@@ -49,6 +51,18 @@ def _writable(name: str, folder: Path) -> Finding:
         actual=trouble or "writable",
         message=message,
         advice=advice,
+    )
+
+
+def _exposing(file: Path) -> Finding:
+    """The folder is node_exporter's, so it is not made."""
+    found = _writable("textfile collector's", file.parent)
+    if file.parent.is_dir():
+        return found
+    message = f"there is no folder {file.parent}, where node_exporter's textfile collector would read {file.name}"
+    advice = "make it, and name it to node_exporter as --collector.textfile.directory"
+    return found.model_copy(
+        update={"outcome": Outcome.ERROR, "actual": "missing", "message": message, "advice": advice}
     )
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from backupcheck import sitekeys
 from backupcheck.errors import BackupcheckError
-from backupcheck.identity import asked
+from backupcheck.identity import Identity, asked
 from backupcheck.result import Finding, Outcome, finding_of
 from backupcheck.sources import source_of
 from backupcheck.spec import Site, Spec
@@ -18,20 +18,49 @@ MOST_SECONDS = 300.0
 
 
 def look(site: Site, specs: Sequence[Spec]) -> Iterator[Finding]:
-    """For each service whether its source answers, and for each host that does what the keys may do there."""
+    """For each service whether its source answers and has every declared path, and for each host that does what
+    the keys may do there."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="source") as pool:
         answers = list(pool.map(lambda spec: _answer(site, spec), specs))
-    yield from answers
+    for answer, absent in answers:
+        yield answer
+        yield from absent
     silent = (Outcome.ERROR, Outcome.FAIL)
-    answered = [spec for spec, answer in zip(specs, answers, strict=True) if answer.outcome not in silent]
+    answered = [spec for spec, (answer, _) in zip(specs, answers, strict=True) if answer.outcome not in silent]
     yield from sitekeys.look(site, specs, answered)
 
 
-def _answer(site: Site, spec: Spec) -> Finding:
+def _answer(site: Site, spec: Spec) -> tuple[Finding, tuple[Finding, ...]]:
     try:
         identity = asked(source_of(site, spec))
     except BackupcheckError as error:
-        return finding_of(error, spec.service)
+        return finding_of(error, spec.service), ()
+    return _of_clock(spec, identity), tuple(_absent(site, spec))
+
+
+def _absent(site: Site, spec: Spec) -> Iterator[Finding]:
+    """What is declared and not there; what a capture or a hook makes only then may be missing until it does."""
+    made = {path for capture in spec.capture for path in (*capture.provides(), *capture.expects())}
+    try:
+        absent = source_of(site, spec).lacking(spec.source.paths) if spec.source.paths else ()
+    except BackupcheckError as error:
+        yield finding_of(error, spec.service)
+        return
+    for path in absent:
+        if path.rstrip("/") not in made:
+            yield Finding(
+                id="sync.source-missing",
+                outcome=Outcome.WARN if spec.source.before else Outcome.ERROR,
+                subject=spec.service,
+                expected=path,
+                actual="not there",
+                message=f"{spec.service}: the declared path {path} is not at {spec.source.host}",
+                advice="correct source.paths, or find out where the data went"
+                + ("; the hook `before` may make it" if spec.source.before else ""),
+            )
+
+
+def _of_clock(spec: Spec, identity: Identity) -> Finding:
     right = abs(identity.ahead) <= MOST_SECONDS
     apart = f"{abs(identity.ahead):.0f} s {'ahead of' if identity.ahead > 0 else 'behind'} this machine's"
     return Finding(

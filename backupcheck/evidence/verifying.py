@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,7 +72,10 @@ def verify(place: Path, public_key: Path | None = None, anchors: Iterable[str] =
     Without a public key that of the folder is taken, which proves nothing if both were exchanged. `anchors` are
     `NUMBER:DIGEST`, as earlier runs told them. Raises nothing.
     """
-    log = place / LOG if place.is_dir() else place
+    try:
+        log = place / LOG if stat.S_ISDIR(place.stat().st_mode) else place
+    except OSError as error:
+        return Verified(why_not=f"the log {place} cannot be read: {error.strerror}")
     try:
         public = read_public(public_key or log.with_name(PUBLIC))
         with reading(log.parent):

@@ -14,7 +14,7 @@ from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.fields import Glob
 from backupcheck.lookout import COUCHDB, POSTGRES, Found
 from backupcheck.patterns import within_any
-from backupcheck.policy import Policy, View
+from backupcheck.policy import Policy, Repeats, View
 from backupcheck.result import Finding, Outcome, finding_of
 from backupcheck.seams import Facts
 from backupcheck.sources import source_of
@@ -75,6 +75,7 @@ class Coverage(Policy[CoverageFacts]):
     """
 
     of_the_site = True
+    repeats = (("no-snapshot", Repeats.NOT_READ),)
 
     look: bool = Field(False, description="whether the hosts are searched for data that is in no spec")
     ignore: tuple[Glob, ...] = Field((), description="absolute paths or globs at the hosts that need no spec")
@@ -86,7 +87,7 @@ class Coverage(Policy[CoverageFacts]):
         folders: set[str] = set()
         if snapshot is not None:
             held, folders = _held(view, snapshot)
-        known = {spec.service for spec in view.specs}
+        known = {spec.service for spec in view.specs} | view.mistaken
         if view.site.mirror.is_dir():
             folders |= {each.name for each in os.scandir(view.site.mirror) if each.is_dir(follow_symlinks=False)}
         strays = sorted(name for name in folders - known if not name.startswith(".") and name != "lost+found")

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from backupcheck.policy import Policy, View
+from backupcheck.policy import Policy, Repeats, View
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Facts
 
@@ -95,6 +95,7 @@ class Retention(Policy[RetentionFacts]):
     """
 
     of_the_site: ClassVar[bool] = True
+    repeats = (("none", Repeats.NOT_READ),)
 
     daily: int = Field(0, ge=0, description="of so many days there must be a snapshot")
     weekly: int = Field(0, ge=0, description="of so many weeks")

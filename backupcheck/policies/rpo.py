@@ -9,7 +9,7 @@ from pydantic import Field
 
 from backupcheck.duration import Duration, shown
 from backupcheck.measures import time_of
-from backupcheck.policy import Policy, View
+from backupcheck.policy import Policy, Repeats, View
 from backupcheck.result import Finding, Outcome, Proof
 from backupcheck.seams import Facts
 
@@ -47,6 +47,8 @@ class Rpo(Policy[RpoFacts]):
     Findings: `rpo.too-old`, `rpo.quiet` (its newest row is older than `quiet`), `rpo.future` (its time is yet to
     come: a clock is wrong); and where it could not look, `rpo.unknown` (nothing says how old the data is).
     """
+
+    repeats = (("unknown", Repeats.NOT_RESTORED),)
 
     at_most: Duration = Field(description="how old the data may be")
     quiet: Duration | None = Field(

@@ -11,7 +11,7 @@ from pydantic import Field
 from backupcheck.duration import Duration, shown
 from backupcheck.fields import Percent, fraction
 from backupcheck.history import GOOD
-from backupcheck.policy import Policy, View
+from backupcheck.policy import Policy, Repeats, View
 from backupcheck.result import Finding, Outcome, Proof
 from backupcheck.seams import Facts
 from backupcheck.wording import seconds_text
@@ -56,6 +56,8 @@ class Rto(Policy[RtoFacts]):
     became slower by more than `grows`, and by enough to matter for `at_most`); and where it could not look,
     `rto.unmeasured` (no run has measured it, or this one did not prove it).
     """
+
+    repeats = (("unmeasured", Repeats.NOT_PROVEN),)
 
     at_most: Duration = Field(description="how long it may take to restore the service and to ask it")
     grows: Percent = Field(

@@ -8,8 +8,9 @@ nor fetch anything. Its template is `_templates/report.html.j2`, its style `_tem
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from backupcheck import measures, wording
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, worst
@@ -61,6 +62,8 @@ ICON = {
 POLICY_ICON = _icon("#86590a", _DIAMOND, _UNSURE)
 
 
+PLAIN = re.compile("[a-z]+")
+"""A word that may begin a sentence with a capital."""
 Answers = Mapping[tuple[str, str], Outcome]
 """What became of each kind of policy for each service."""
 
@@ -125,6 +128,7 @@ class Html(Reporter):
                 most_groups=MOST_GROUPS,
                 anchors={proof.service: f"service-{place}" for place, proof in enumerate(run.services, start=1)},
                 proofs={proof.service: proof for proof in run.services},
+                names={proof.service for proof in run.services} | {*run.not_asked, *run.tools},
                 longest=max((_total(proof) for proof in run.services), default=0.0),
                 outcomes=sorted(Outcome, key=lambda outcome: -outcome.rank),
                 icon=POLICY_ICON if run.exit_status == 4 else ICON[_outcome(run)],
@@ -149,7 +153,9 @@ def _environment() -> Environment:
         "bad_since": measures.bad_since,
         "bar": _bar,
         "bytes": wording.bytes_text,
+        "compared": _compared,
         "counts": wording.check_counts,
+        "files": wording.files_text,
         "last_proven": measures.last_proven,
         "meaning": wording.MEANING.__getitem__,
         "moment": wording.moment_text,
@@ -159,12 +165,14 @@ def _environment() -> Environment:
         "of_a_service": wording.OF_A_SERVICE.__getitem__,
         "policies": _policies,
         "point": measures.recovery_point,
+        "prose": _prose,
         "proven": measures.proven,
         "rows": _rows,
         "seconds": wording.seconds_text,
+        "sentence": _sentence,
         "silences": proof_silences,
         "trends": trends,
-        "value": wording.value_text,
+        "unmet_since": measures.unmet_since,
         "wall": wording.wall_seconds,
         "verdicts": verdicts,
         "waiver_state": wording.waiver_state_text,
@@ -175,6 +183,25 @@ def _environment() -> Environment:
 def _printable(value: object) -> object:
     """Every text made printable as it enters the page: also a field that no record made printable."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else wording.kept_printable(value)
+
+
+def _prose(text: str) -> Markup:
+    """A sentence, in which what stands between backticks is code."""
+    shown = wording.to_the_second(wording.kept_printable(text))
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if is_code else escape(part)
+        for part, is_code in wording.parts(shown)
+    )
+
+
+def _sentence(text: str, names: Collection[str]) -> str:
+    """The class of a text whose first letter is shown as a capital: it begins with a word and not with a name."""
+    first = text.split(" ", 1)[0].rstrip(":,.;").removesuffix("'s")
+    return " sentence" if PLAIN.fullmatch(first) and first not in names else ""
+
+
+def _compared(finding: Finding) -> tuple[str, str]:
+    return wording.compared_texts(finding.expected, finding.actual)
 
 
 @cache

@@ -41,6 +41,9 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "repository": "restic's repository, without credentials.",
             "tools": "The version of each tool that was used, by its name.",
             "not_exercised": "What this run did not show, a sentence each.",
+            "not_asked": "The services of the site that this run did not ask.",
+            "of_the_past": "Whether it is about an older snapshot than the newest: it says nothing of today.",
+            "unmet": "Since when each finding of a policy that is bad is so.",
             "interrupted": "Whether the run was stopped before it ended.",
             "services": "One proof a service; none at all is a run that proves nothing (exit status 2).",
             "policies": "One entry a policy of the site or of a spec; never changes what is proven.",
@@ -67,6 +70,12 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "runbook": "The commands that restore it, in order.",
             "checks": "One entry a check of the spec, in the spec's order.",
             "waivers": "One entry a waiver of the spec, also those that matched nothing and those that ended.",
+        },
+        "Unmet": {
+            "policy": "The policy's name.",
+            "id": "The finding's id.",
+            "subject": "What the finding is about.",
+            "since": "When the first run ended since which every run that could look has found it so.",
         },
         "Past": {
             "run_id": "Names the earlier run.",

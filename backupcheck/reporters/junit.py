@@ -20,7 +20,14 @@ from backupcheck.measures import rows
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run
 from backupcheck.seams import Reporter
 from backupcheck.troubles import Trouble, policy_silences, proof_silences, run_silences
-from backupcheck.wording import EXIT_STATUS, kept_printable, value_text, waiver_text, wall_seconds
+from backupcheck.wording import (
+    EXIT_STATUS,
+    compared_texts,
+    kept_printable,
+    to_the_second,
+    waiver_text,
+    wall_seconds,
+)
 
 ELEMENT = {
     Outcome.FAIL: "failure",
@@ -174,7 +181,8 @@ def _element(service: str, case: _Case) -> ElementTree.Element:
 def _lines(findings: Iterable[Finding]) -> Iterator[str]:
     for finding in findings:
         yield _text(f"{finding.outcome} {finding.id} {finding.subject}: {finding.message}")
-        yield _text(f"  expected {value_text(finding.expected)}, actual {value_text(finding.actual)}")
+        expected, actual = compared_texts(finding.expected, finding.actual)
+        yield _text(f"  expected {expected}, actual {actual}")
         if finding.advice:
             yield _text(f"  {finding.advice}")
 
@@ -186,4 +194,4 @@ def _counts(cases: Sequence[_Case]) -> dict[str, str]:
 
 def _text(text: str) -> str:
     """Text that XML 1.0 may hold (its section 2.2): every printable character is allowed there."""
-    return kept_printable(text)
+    return to_the_second(kept_printable(text))

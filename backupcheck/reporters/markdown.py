@@ -9,11 +9,11 @@ begins a line. GitHub refuses a text of more than 65,536 characters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from backupcheck.measures import bad_since, last_proven, proven, recovery_point, seconds
+from backupcheck.measures import bad_since, last_proven, proven, recovery_point, seconds, unmet_since
 from backupcheck.result import Finding, Outcome, Proof, Run
 from backupcheck.seams import Reporter
 from backupcheck.troubles import TroubleGroup, grouped, policy_troubles, troubles, warnings
@@ -23,11 +23,14 @@ from backupcheck.wording import (
     OF_A_SERVICE,
     age_text,
     bytes_text,
+    compared_texts,
+    files_text,
     kept_printable,
     moment_text,
     number_text,
+    parts,
     seconds_text,
-    value_text,
+    to_the_second,
     verdict,
     waiver_text,
 )
@@ -39,6 +42,8 @@ LONGEST = 300
 """How many characters of one text are shown; run.json has all."""
 MOST_GROUPS = 5
 """How many kinds of trouble of one service are shown."""
+MOST_MESSAGES = 4
+"""How many different messages of one kind are shown."""
 SIGN = {
     Outcome.PASS: "✅",
     Outcome.SKIP: "➖",
@@ -150,15 +155,31 @@ def _last_proven(proof: Proof, run: Run) -> str:
 
 
 def _trouble(group: TroubleGroup, whose: str = "") -> str:
-    finding = group.first.finding
+    return "".join(_alike(members, whose) for members in _by_message(group)[:MOST_MESSAGES]) + _others(group)
+
+
+def _by_message(group: TroubleGroup) -> list[list[Finding]]:
+    """What is of the same kind, by what is said of it and what is to be done: other words are another line."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for member in group.members:
+        found.setdefault((member.finding.message, member.finding.advice), []).append(member.finding)
+    return list(found.values())
+
+
+def _alike(findings: Sequence[Finding], whose: str) -> str:
+    finding, more = findings[0], len(findings) - 1
     lines = [f"- {SIGN[finding.outcome]} {_code(finding.id)} {_prose(finding.message)}"]
-    more = f" and {number_text(group.more)} more" if group.more else ""
     where = ", ".join(_code(name) for name in dict.fromkeys((whose, finding.subject)) if name)
-    lines.append(f"  - Where: {where}{more}")
+    lines.append(f"  - Where: {where}{f' and {number_text(more)} more' if more else ''}")
     lines += [f"  - {line}" for line in _compared(finding)]
     if finding.advice:
         lines.append(f"  - **Do this:** {_prose(finding.advice)}")
     return "\n".join(lines) + "\n"
+
+
+def _others(group: TroubleGroup) -> str:
+    left = sum(map(len, _by_message(group)[MOST_MESSAGES:]))
+    return f"- {number_text(left)} more {_code(group.first.finding.id)}\n" if left else ""
 
 
 def _named_trouble(group: TroubleGroup) -> str:
@@ -166,14 +187,23 @@ def _named_trouble(group: TroubleGroup) -> str:
     return _trouble(group, group.first.service)
 
 
+def _unmet(group: TroubleGroup, run: Run) -> str:
+    """What a policy found, and since when."""
+    finding, policy = group.first.finding, group.first.check
+    since = unmet_since(run, policy.name, finding) if policy else None
+    word = "Not met" if finding.outcome is Outcome.FAIL else "Not known to be met"
+    return _named_trouble(group) + (f"  - {word} since {moment_text(since)}\n" if since else "")
+
+
 def _compared(finding: Finding) -> Iterator[str]:
     if finding.expected is not None or finding.actual is not None:
-        yield f"Expected {_code(value_text(finding.expected))}, actual {_code(value_text(finding.actual))}"
+        expected, actual = compared_texts(finding.expected, finding.actual)
+        yield f"Expected {_code(expected)}, actual {_code(actual)}"
 
 
 def _policies(run: Run) -> Iterator[_Block]:
     """What is not met with what to do, then one line a policy."""
-    lines = [_named_trouble(group) for group in grouped(policy_troubles(run))]
+    lines = [_unmet(group, run) for group in grouped(policy_troubles(run))]
     lines += [
         f"- {SIGN[policy.outcome]} {_prose(policy.name)}: {OF_A_POLICY[policy.outcome]}\n"
         for policy in sorted(run.policies, key=lambda policy: -policy.outcome.rank)
@@ -192,20 +222,22 @@ def _line(proof: Proof, run: Run) -> str:
     point = recovery_point(proof) or proof.snapshot_time
     said += [f"data of {moment_text(point)}"] if point else []
     if proof.bytes is not None:
-        said.append(f"{number_text(proof.files)} files, {bytes_text(proof.bytes)}")
+        said.append(f"{files_text(proof.files)}, {bytes_text(proof.bytes)}")
     if (took := seconds(proof)) is not None:
         said.append(f"restored and asked in {seconds_text(took)}")
     return f"- {SIGN[proof.outcome]} {_code(proof.service)}: {'; '.join(said)}\n"
 
 
 def _prose(text: str) -> str:
-    """A sentence: what is more than a plain word is in a code span, and so is what stands between backticks."""
-    parts = _shortened(text).split("`")
-    if len(parts) % 2 == 0:
-        return _guarded(" ".join(parts))
-    return "".join(
-        _span(part) if place % 2 and part else _guarded(part) for place, part in enumerate(parts)
-    ).replace("``", "` `")
+    """A sentence: what is more than a plain word is in a code span, and so is what stands between backticks.
+
+    Two code spans are kept apart, for a backtick beside another is a longer fence.
+    """
+    shown = ""
+    for part, is_code in parts(_shortened(to_the_second(text))):
+        piece = _span(part) if is_code else _guarded(part)
+        shown += " " + piece if shown.endswith("`") and piece.startswith("`") else piece
+    return shown
 
 
 def _guarded(text: str) -> str:

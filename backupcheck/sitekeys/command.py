@@ -14,6 +14,8 @@ from backupcheck.sitekeys.pairs import pairs
 from backupcheck.sitekeys.pinning import by_fingerprint, by_nobody, by_terminal, pin
 from backupcheck.spec import Site, Spec
 
+LOCAL = "every service is on this machine, which needs no keys"
+
 
 @dataclass(frozen=True)
 class KeysOptions:
@@ -30,6 +32,9 @@ def keys(site: Site, specs: Sequence[Spec], wanted: Sequence[Spec], options: Key
     """Do it for the services that are wanted, of all of the site's; the exit status."""
     if options.pin is not None:
         hosts = options.pin or tuple(spec.source.host for spec in wanted if spec.source.host != "local")
+        if not hosts:
+            print(LOCAL)
+            return 0
         person = by_terminal if sys.stdin.isatty() else by_nobody
         return pin(site, hosts, by_fingerprint(options.confirm) if options.confirm else person)
     if options.check:
@@ -49,7 +54,7 @@ def _printed(site: Site, specs: Sequence[Spec], wanted: Sequence[Spec], options:
     else:
         print("\n\n".join(one.text for one in every))
     if not every:
-        print("every service is on this machine, which needs no keys", file=sys.stderr)
+        print(LOCAL, file=sys.stderr)
     elif not addresses:
         print(
             "the keys may be used from anywhere: give this machine's address with --from, or set ssh.addresses",
@@ -67,7 +72,10 @@ def _printed(site: Site, specs: Sequence[Spec], wanted: Sequence[Spec], options:
 def _checked(site: Site, specs: Sequence[Spec], wanted: Sequence[Spec]) -> int:
     """A line for each key at each host; 2 where a night would fail, else 0."""
     status = 0
-    for finding in look(site, specs, wanted):
+    found = tuple(look(site, specs, wanted))
+    if not found:
+        print(LOCAL)
+    for finding in found:
         mark = "ok" if finding.outcome is Outcome.PASS else finding.outcome.name
         print(f"{mark:<5} {finding.message}" + ("" if mark == "ok" else f" [{finding.id}]"))
         if finding.advice:

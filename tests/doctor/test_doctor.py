@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck.doctor import LOOKS, clock, examine, notifiers, places, repository, timers, tools
+from backupcheck.doctor import LOOKS, clock, examine, notifiers, places, repository, sources, timers, tools
 from backupcheck.doctor.examine import Look
 from backupcheck.result import Finding, Outcome
 from backupcheck.spec import Site, Spec, load_site, load_specs
@@ -62,6 +62,30 @@ def test_every_look_of_a_healthy_site_answers_something(proven: SmallSite) -> No
     assert not [finding for _, finding in findings if finding.outcome in (Outcome.ERROR, Outcome.FAIL)]
 
 
+def test_a_declared_path_that_is_not_at_the_source_is_named(small: SmallSite) -> None:
+    before = complaints(sources.look, small)
+    (small.source / "srv/notes").rename(small.source / "srv/elsewhere")
+    missing = complaints(sources.look, small)
+
+    assert before == {}
+    assert [(one.id, one.outcome, one.subject) for one in missing.values()] == [
+        ("sync.source-missing", Outcome.ERROR, "notes")
+    ]
+    assert missing["sync.source-missing"].message == "notes: the declared path /srv/notes/ is not at local"
+    assert missing["sync.source-missing"].advice
+
+
+def test_whatever_a_look_runs_into_comes_with_advice(small: SmallSite) -> None:
+    (small.folder / "password").write_text("")
+    scratch = small.folder / "scratch"
+    scratch.unlink() if scratch.is_symlink() else shutil.rmtree(scratch, ignore_errors=True)
+    scratch.write_text("no folder")
+    found = [finding for _, finding in examine(*loaded(small)) if finding.outcome is Outcome.ERROR]
+
+    assert {"repository.password-missing"} < {finding.id for finding in found}
+    assert [finding.message for finding in found if not finding.advice] == []
+
+
 def test_tools_that_are_there_and_new_are_no_complaint(small: SmallSite) -> None:
     assert complaints(tools.look, small) == {}
 
@@ -106,6 +130,17 @@ def test_a_missing_tool_is_named(small: SmallSite, tmp_path: Path, monkeypatch: 
 def test_folders_that_can_be_written_are_no_complaint(small: SmallSite) -> None:
     (small.folder / "mirror").mkdir(mode=0o700)
 
+    assert complaints(places.look, small) == {}
+
+
+def test_a_collectors_folder_that_is_not_there_is_named(small: SmallSite) -> None:
+    (small.folder / "mirror").mkdir(mode=0o700)
+    collector = small.folder / "collector"
+    small.site.write_text(small.site.read_text() + f"metrics: {{textfile: {collector}/backupcheck.prom}}\n")
+    missing = complaints(places.look, small)["doctor.not-writable"]
+    collector.mkdir()
+
+    assert (missing.subject, missing.outcome, missing.actual) == (str(collector), Outcome.ERROR, "missing")
     assert complaints(places.look, small) == {}
 
 

@@ -66,7 +66,8 @@ def _night(proof: Proof, night: int, rows: int, bad: bool) -> Past:
     )
 
 
-def _answer(id: str, outcome: Outcome, subject: str, told: tuple[str, str, str], advice: str = "") -> Finding:
+def answer(id: str, outcome: Outcome, subject: str, told: tuple[str, str, str], advice: str = "") -> Finding:
+    """A policy's finding; told are its message, what was expected and what is."""
     message, expected, actual = told
     return Finding(
         id=id, outcome=outcome, subject=subject, message=message, expected=expected, actual=actual, advice=advice
@@ -78,14 +79,14 @@ def met(services: tuple[str, ...]) -> tuple[CheckResult, ...]:
     young = ("the data is young enough, by the pull that brought it", "at most 1d2h", "2h16m")
     quick = ("it was restored and asked in time", "at most 30m", "22.5 s")
     kept = ("the snapshots that must be kept are there", "7 daily, 4 weekly", "7 daily, 4 weekly")
-    rpo = [_answer("rpo.too-old", Outcome.PASS, name, young) for name in services if name != "mealie"]
+    rpo = [answer("rpo.too-old", Outcome.PASS, name, young) for name in services if name != "mealie"]
     return (
         check_result("rpo", "rpo of the site", rpo, 0.01),
         check_result(
-            "rto", "rto of the site", [_answer("rto.too-slow", Outcome.PASS, name, quick) for name in services]
+            "rto", "rto of the site", [answer("rto.too-slow", Outcome.PASS, name, quick) for name in services]
         ),
-        check_result("retention", "retention of the site", [_answer("retention.gap", Outcome.PASS, "site", kept)]),
-        check_result("rpo", "rpo of mealie", [_answer("rpo.too-old", Outcome.PASS, "mealie", young)]),
+        check_result("retention", "retention of the site", [answer("retention.gap", Outcome.PASS, "site", kept)]),
+        check_result("rpo", "rpo of mealie", [answer("rpo.too-old", Outcome.PASS, "mealie", young)]),
     )
 
 
@@ -93,10 +94,10 @@ def not_met(services: tuple[str, ...]) -> tuple[CheckResult, ...]:
     """As `met`, but mealie's data is too old and a weekly snapshot is missing."""
     _, rto, _, _ = before = met(services)
     told = ("the data is too old, by the pull that brought it", "at most 1d2h", "3d4h, from 2026-03-10 23:14 UTC")
-    old = _answer("rpo.too-old", Outcome.FAIL, "mealie", told, "see why the pull or the backup did not run")
+    old = answer("rpo.too-old", Outcome.FAIL, "mealie", told, "see why the pull or the backup did not run")
     gap = ("a week has no snapshot", "4 weekly", "3 weekly, none of 2026-02-23 to 2026-03-01")
-    weeks = _answer("retention.gap", Outcome.FAIL, "site", gap, "see why the backup did not run in that week")
-    copies = _answer("copies.one-host", Outcome.WARN, "site", ("both copies are on one host", "2 hosts", "1 host"))
+    weeks = answer("retention.gap", Outcome.FAIL, "site", gap, "see why the backup did not run in that week")
+    copies = answer("copies.one-host", Outcome.WARN, "site", ("both copies are on one host", "2 hosts", "1 host"))
     return (
         before[0],
         rto,

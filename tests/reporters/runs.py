@@ -12,6 +12,7 @@ from backupcheck.result import (
     Past,
     Proof,
     Run,
+    Unmet,
     WaiverRecord,
     WaiverState,
     check_result,
@@ -350,6 +351,19 @@ def worsened() -> Run:
     return _policed(run.model_copy(update={"services": services}), histories.not_met(tuple(homelab.services())))
 
 
+def partial() -> Run:
+    """Two of seven services; their words hold backticks, and a policy is not met since a week; exit status 4."""
+    run = _remembered(run_of(tuple(homelab.services().values())[:2]))
+    services = tuple(proof.service for proof in run.services)
+    told = ("the kit lacks `url`, and ``a`b`` too", "a kit", "–")
+    kit = histories.answer("bootstrap.kit-missing", Outcome.FAIL, "/kit", told, "run `restic key list` there")
+    first = check_result("bootstrap", "bootstrap of the site", [kit], 0.02)
+    policies = (first, *histories.met(services)[1:3])
+    since = Unmet(policy=first.name, id=kit.id, subject=kit.subject, since=STARTED - timedelta(days=7))
+    left = tuple(name for name in homelab.services() if name not in services)
+    return _policed(run, policies).model_copy(update={"not_asked": left, "unmet": (since,)})
+
+
 SAMPLES: dict[str, Run] = {
     "healthy": healthy(),
     "mixed": mixed(),
@@ -363,4 +377,5 @@ SAMPLES: dict[str, Run] = {
     "unmet": unmet(),
     "unlooked": unlooked(),
     "worsened": worsened(),
+    "partial": partial(),
 }

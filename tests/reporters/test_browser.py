@@ -27,6 +27,11 @@ MEASURE = (
     "document.title = `measured ${page.scrollWidth} of ${page.clientWidth}`</script>"
 )
 
+LABELS = (
+    "<script>const labels = [...document.querySelectorAll('.compared dt')];"
+    "const lines = labels.map(each => Math.round(each.getBoundingClientRect().height / 19.5));"
+    "document.title = `labels ${Math.max(...lines)}`</script>"
+)
 SEEN = "<script>document.title = `seen ${document.querySelector('pre').checkVisibility()}`</script>"
 
 
@@ -178,6 +183,17 @@ def test_is_dark_where_the_reader_wants_it_dark(browser: Browser) -> None:
 
     assert picture.share(_token("paper", "prefers-color-scheme: dark")) > 0.1
     assert picture.share(_token("mast", "prefers-color-scheme: dark")) > 0.2
+
+
+def test_a_label_stays_on_one_line_beside_a_long_value(browser: Browser) -> None:
+    told = {"expected": "0" * 90, "actual": "one long value after another " * 9}
+    run = runs.mixed()
+    finding = run.services[6].checks[-1].findings[0].model_copy(update=told)
+    check = run.services[6].checks[-1].model_copy(update={"findings": (finding,)})
+    one = runs.run_of((run.services[6].model_copy(update={"checks": (check,)}),))
+    html = re.sub(r"<meta http-equiv=.*?>", "", Html().render(one)).replace("</body>", f"{LABELS}</body>")
+
+    assert _title(browser.dom(html)) == "labels 1"
 
 
 def test_can_be_printed(browser: Browser) -> None:

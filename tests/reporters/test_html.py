@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from backupcheck.reporters.html import MOST_GROUPS, MOST_ROWS, TEMPLATES, Html
+from backupcheck.reporters.html import MOST_GROUPS, MOST_ROWS, TEMPLATES, Html, _prose, _sentence
 from backupcheck.result import Finding, Outcome, Proof, check_result
 from tests.reporters import homelab, runs
 from tests.reporters.goldens import golden
@@ -49,6 +49,11 @@ def test_the_same_run_gives_the_same_bytes(sample: str) -> None:
             "All 7 services would come back from their backups.",
         ),
         ("worsened", "Not proven", "The backup of vault is bad."),
+        (
+            "partial",
+            "Proven in part, but a policy is not met",
+            "2 of 7 services were asked: they would come back from their backups.",
+        ),
     ],
 )
 def test_says_first_whether_it_is_proven(sample: str, word: str, sentence: str) -> None:
@@ -316,7 +321,7 @@ def test_a_policy_that_could_not_be_looked_at_is_neither_met_nor_not_met() -> No
 
     assert '<body class="run-error">' in html
     assert "could not look retention of the site" in policies
-    assert "not asked rpo of mealie" in policies
+    assert "not judged rpo of mealie" in policies
     assert "not met" not in policies
 
 
@@ -380,10 +385,10 @@ def _service(html: str, name: str) -> str:
 def test_says_since_when_a_service_is_bad_and_when_it_was_last_proven() -> None:
     html = Html().render(runs.worsened())
 
-    assert "Bad since 2026-03-11 03:30 UTC; last proven 2026-03-10 03:30 UTC (4 days ago)." in _service(
+    assert "Bad since 2026-03-11 03:30 UTC ; last proven 2026-03-10 03:30 UTC (4 days ago)." in _service(
         html, "vault"
     )
-    assert "Not verified since 2026-03-14 03:31 UTC; never proven." in _service(html, "wishlist")
+    assert "Not verified since 2026-03-14 03:31 UTC ; never proven." in _service(html, "wishlist")
     assert "Proven before 2026-03-13 03:30 UTC" in _service(html, "lldap")
     assert html.count("proven 4 days ago") > 0
 
@@ -396,6 +401,63 @@ def test_shows_the_trend_of_rows_size_and_time_with_their_values() -> None:
     assert "Proven 10 of the last 15 times" in _service(html, "vault")
     assert "Size last 206.4 MB" in _service(html, "vault")
     assert "Proven 1" not in _service(html, "wishlist")
+
+
+def test_says_since_when_a_policy_is_not_met() -> None:
+    text = Page(Html().render(runs.partial())).text
+    todo, rest = text[text.index("What to do") :].split("The policies")
+
+    assert "Not met since 2026-03-07 03:30 UTC ." in todo
+    assert "bootstrap.kit-missing since 2026-03-07 03:30 UTC" in rest
+    assert "since" not in Page(Html().render(runs.unmet())).text.split("The policies")[1].split("The services")[0]
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    html = Html().render(runs.partial())
+
+    assert "The kit lacks" not in html
+    assert '<p class="message sentence">the kit lacks <code>url</code>, and <code>a`b</code> too</p>' in html
+    assert '<p class="sentence">run <code>restic key list</code> there</p>' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a `<b>` & `c`", "a <code>&lt;b&gt;</code> &amp; <code>c</code>"),
+        ("`</code><script>alert(1)</script>`", "<code>&lt;/code&gt;&lt;script&gt;alert(1)&lt;/script&gt;</code>"),
+        ("one ` <b>", "one ` &lt;b&gt;"),
+        ("`a", "`a"),
+        ("a `` b", "a `` b"),
+        ("at 2026-11-23 15:19:02.123+00:00", "at 2026-11-23 15:19:02+00:00"),
+    ],
+)
+def test_code_is_escaped_first(text: str, shown: str) -> None:
+    assert _prose(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "capital"),
+    [
+        ("the data is old", True),
+        ("vault could not be restored", False),
+        ("vault's data is old", False),
+        ("vault: it is bad", False),
+        ("restic said no", False),
+        ("/opt/vault is gone", False),
+        ("`x` is gone", False),
+        ("pg_dump ended", False),
+        ("8 are gone", False),
+        ("", False),
+    ],
+)
+def test_only_a_plain_word_that_is_no_name_begins_with_a_capital(text: str, capital: bool) -> None:
+    assert _sentence(text, {"vault", "restic"}) == (" sentence" if capital else "")
+
+
+def test_one_file_is_not_files() -> None:
+    one = homelab.services()["lldap"].model_copy(update={"files": 1, "bytes": 5})
+
+    assert "Restored 1 file, 5 B" in Page(Html().render(runs.run_of((one,)))).text
 
 
 def test_each_service_has_its_runbook_folded_with_its_commands_in_order() -> None:

@@ -155,6 +155,54 @@ def test_a_text_stays_readable() -> None:
     assert "no such file `/srv/a_b` (seen twice), see `box: {image: x}`." in text
 
 
+CODE_SPANS = (
+    ("see `a` now", ["a"]),
+    ("see ``a `b` c`` now", ["a `b` c"]),
+    ("`a``b`", ["a``b"]),
+    ("`a` `b`", ["a", "b"]),
+    ("see @x `b`", ["@x", "b"]),
+    ("say `{image: x}`, then ``pg_dump `x` ``", ["{image: x}", "pg_dump `x` "]),
+    ("/a`b is gone", ["/a`b"]),
+    ("```", ["```"]),
+)
+
+
+@pytest.mark.parametrize(("text", "code"), CODE_SPANS)
+def test_code_in_a_sentence_is_the_same_code_in_the_report(text: str, code: list[str]) -> None:
+    (advice,) = [line for line in Markdown().render(_with_text(text)).splitlines() if "- **Do this:**" in line][:1]
+    spans = [token.content.strip() for token in _tokens(advice) if token.type == "code_inline"]
+
+    assert spans == [each.strip() for each in code]
+
+
+def test_different_messages_of_one_kind_are_lines_of_their_own() -> None:
+    said = ("it is cut", "it is cut", "it is empty", "it is gone", "it is new", "it is old", "it is old")
+    findings = [
+        Finding(id="files.bad", outcome=Outcome.FAIL, subject=f"/f{number}", message=message)
+        for number, message in enumerate(said)
+    ]
+    check = check_result("files", "files /", findings)
+    proof = homelab.services()["vault"].model_copy(update={"checks": (check,)})
+    text = Markdown().render(runs.run_of((proof,)))
+    lines = text[text.index("- ❌") :].splitlines()[:9]
+
+    assert lines == [
+        "- ❌ `files.bad` it is cut",
+        "  - Where: `/f0` and 1 more",
+        "- ❌ `files.bad` it is empty",
+        "  - Where: `/f2`",
+        "- ❌ `files.bad` it is gone",
+        "  - Where: `/f3`",
+        "- ❌ `files.bad` it is new",
+        "  - Where: `/f4`",
+        "- 2 more `files.bad`",
+    ]
+
+
+def test_says_since_when_a_policy_is_not_met() -> None:
+    assert "  - Not met since 2026-03-07 03:30 UTC\n" in Markdown().render(runs.partial())
+
+
 def test_a_value_with_backticks_comes_back_whole() -> None:
     code = [
         token.content

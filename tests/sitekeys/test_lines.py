@@ -90,6 +90,10 @@ def test_a_site_of_this_machine_alone_needs_no_lines(place: Place, keys: Keys) -
 
     assert (said.code, said.text.strip()) == (0, "")
     assert "needs no keys" in said.stderr
+    for option in ({"check": True}, {"pin": ()}):
+        told = keys(**option)
+
+        assert (told.code, told.text) == (0, "every service is on this machine, which needs no keys\n")
 
 
 def test_a_configuration_that_ssh_cannot_read_is_one_sentence(place: Place, keys: Keys) -> None:

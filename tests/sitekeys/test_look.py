@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 from backupcheck.result import Outcome
 from backupcheck.sitekeys import look
 from backupcheck.sitekeys.pairs import pairs
-from tests.sitekeys.place import Keys, Place
+from backupcheck.sources import source_of
+from tests.sitekeys.place import ODD, PLAIN, Keys, Place
 
 
 def seen(place: Place) -> list[tuple[str, Outcome]]:
@@ -67,3 +70,14 @@ def test_a_host_that_is_not_pinned_is_an_error(place: Place) -> None:
     place.server.pin(place.server.site / "another.pub")
 
     assert seen(place) == [("sync.host-key-changed", Outcome.ERROR)] * 2
+
+
+def test_a_declared_path_that_is_not_there_is_found_with_the_restricted_keys_too(place: Place) -> None:
+    place.restrict()
+    spec, other = place.specs
+    before = [source_of(place.site, one).lacking(one.source.paths) for one in (spec, other)]
+    shutil.rmtree(place.there(ODD))
+    place.there(PLAIN).unlink()
+    after = [source_of(place.site, one).lacking(one.source.paths) for one in (spec, other)]
+
+    assert (before, after) == ([(), ()], [(ODD,), (PLAIN,)])

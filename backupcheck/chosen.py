@@ -1,0 +1,70 @@
+"""The site and the services that a command line asks for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from backupcheck.errors import UsageError
+from backupcheck.options import PLACES
+from backupcheck.spec import Loaded, Site, Spec, load_each, load_site, require_known
+from backupcheck.sync import Wishes
+
+
+def site_file(options: argparse.Namespace) -> Path:
+    """The file that was named, else the first of the usual places that is there. Raises `UsageError`."""
+    named = options.site or os.environ.get("BACKUPCHECK_SITE")
+    candidates = [Path(named)] if named else [Path(place) for place in PLACES]
+    for file in candidates:
+        try:
+            if file.is_file():
+                return file
+            if named and file.is_dir():
+                said = f"{file} is a folder, not a site file"
+                raise UsageError(said, advice=f"name the file in it, such as {file / 'site.yaml'}")
+        except PermissionError as error:
+            raise UsageError(f"the site file {file} cannot be read: {error.strerror}") from None
+    where = ", ".join(str(file) for file in candidates)
+    raise UsageError(f"there is no site file (looked for {where})", advice="name one with --site FILE")
+
+
+def site_of(options: argparse.Namespace) -> Site:
+    """The site. Raises `SpecError` with every mistake in its file."""
+    return load_site(site_file(options))
+
+
+def loaded(options: argparse.Namespace) -> tuple[Site, Loaded]:
+    """The site with its specs and what is wrong with the others; with services named, only those: then a spec of
+    theirs that is wrong raises `SpecError`, and a service that is not there `UsageError`."""
+    site = site_of(options)
+    every = load_each(site.specs)
+    wanted = getattr(options, "services", None)
+    return site, every.only(wanted) if wanted else every
+
+
+def all_right(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
+    """The same, where nothing may be wrong. Raises `SpecError` with the mistakes of all files."""
+    site, chosen = loaded(options)
+    return site, chosen.strict()
+
+
+def to_sync(options: argparse.Namespace) -> tuple[Site, Loaded, Wishes]:
+    """What to pull, and what is let through: whoever lets something through for a service means that service, so
+    unless others are named it is the only one that is pulled. Raises `UsageError` for one that would not be."""
+    let_through = (*options.allow_deletions, *options.allow_new_host)
+    if not options.services:
+        options.services = list(let_through)
+    site, chosen = loaded(options)
+    for name in let_through:
+        require_known([name], load_each(site.specs).services)
+        if name not in chosen.services:
+            raise UsageError(
+                f"something is let through for {name}, but only {', '.join(chosen.services)} would be pulled",
+                advice=f"what stands after --allow-… is its service: name {name} among those to pull too",
+            )
+    return (
+        site,
+        chosen,
+        Wishes(frozenset(options.allow_deletions), frozenset(options.allow_new_host), options.compare),
+    )
