@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from backupcheck.errors import BackupcheckError, Interrupted
+from backupcheck.restic.failures import DAMAGED
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of, not_asked
+from backupcheck.seal.manifest import SEAL
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.waivers import Waivers, only_warned
 
@@ -17,6 +19,11 @@ CONSEQUENCES = (".database-damaged", ".database-missing")
 
 MARKER = "seal.pull-incomplete"
 REPOSITORY = "repository."
+MOST_LOST = 20
+"""So many of the files that the repository has lost are named one by one."""
+FILE_LOST = "seal.file-lost"
+OF_LOST_DATA = (FILE_LOST, "seal.size-changed", "seal.content-changed")
+"""What the seal says of files that the repository has lost, of which only the first few are named."""
 RED = (Outcome.FAIL, Outcome.ERROR)
 
 
@@ -41,19 +48,40 @@ def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> Chec
 
 
 def named_once(result: CheckResult, earlier: Sequence[CheckResult]) -> CheckResult:
-    """A result that says no more than that a database cannot be asked, where an earlier check of the service
-    has named what is wrong with that database: then it was not asked, because of that."""
-    named = {
-        finding.subject: finding.id
-        for answer in earlier
-        for finding in answer.findings
-        if finding.outcome is Outcome.FAIL
-    }
-    bad = [finding for finding in result.findings if finding.outcome in (Outcome.FAIL, Outcome.ERROR)]
-    if not bad or not all(finding.id.endswith(CONSEQUENCES) and finding.subject in named for finding in bad):
-        return result
-    unasked = tuple(not_asked(finding.subject, named[finding.subject]) for finding in bad)
-    return result.model_copy(update={"findings": unasked})
+    """A result without what only follows from what an earlier check of the service has named; that was not asked.
+
+    It says no more than that a database cannot be asked, with which something is wrong; or that a file is missing
+    that the seal has named as lost; or that a file is not as it was that the repository has lost; or it is about
+    the canary, which is in the seal, and that is gone.
+    """
+    named: dict[str, str] = {}
+    for finding in (finding for answer in earlier for finding in answer.findings):
+        if finding.outcome is Outcome.FAIL:
+            named.setdefault(finding.subject, finding.id)
+    bad = [finding for finding in result.findings if finding.outcome in RED]
+    if bad and all(finding.id.endswith(CONSEQUENCES) and finding.subject in named for finding in bad):
+        unasked = tuple(not_asked(finding.subject, named[finding.subject]) for finding in bad)
+        return result.model_copy(update={"findings": unasked})
+    findings = tuple(
+        not_asked(finding.subject, cause) if (cause := _cause(finding, named)) else finding
+        for finding in result.findings
+    )
+    return result.model_copy(update={"findings": findings}) if findings != result.findings else result
+
+
+def _cause(finding: Finding, named: Mapping[str, str]) -> str:
+    """The id, by subject already `named`, from which a red finding only follows; else an empty one."""
+    if finding.outcome not in RED:
+        return ""
+    cause = named.get(finding.subject, "")
+    lost = [id for id in named.values() if id == DAMAGED]
+    if cause == DAMAGED or (cause == FILE_LOST and finding.id.endswith(".missing")):
+        return cause
+    if len(lost) >= MOST_LOST and finding.id in OF_LOST_DATA:
+        return DAMAGED
+    if finding.id.startswith("canary.") and named.get(SEAL) in ("seal.missing", DAMAGED):
+        return named[SEAL]
+    return ""
 
 
 def fault_of_all(error: BackupcheckError, subject: str) -> CheckResult:

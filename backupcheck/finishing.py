@@ -23,6 +23,7 @@ from backupcheck.troubles import service_of
 HISTORY = "history"
 EVIDENCE = "evidence"
 METRICS = "metrics"
+SNAPSHOT = "snapshot"
 MOST_PROBLEMS = 5
 T = TypeVar("T")
 
@@ -64,8 +65,9 @@ def finished(
     if not run.interrupted and not of_the_past:
         view = View(site, tuple(specs), known, history, repository_of(site), frozenset(mistaken))
         gone, _ = _tried(lambda: nothing if left else _without_spec(history, every), nothing, HISTORY)
+        removed = nothing if trouble else _snapshot_gone(history, known)
         known = _with_unmet(
-            known.model_copy(update={"policies": (*known.policies, *judged(view, now), *gone)}), history
+            known.model_copy(update={"policies": (*known.policies, *judged(view, now), *gone, *removed)}), history
         )
     kept = known
     ran_before, _ = _tried(lambda: bool(history.runs(1)), False, HISTORY)
@@ -119,6 +121,25 @@ def _with_proven_runbook(proof: Proof) -> Proof:
     first = f"# This is the snapshot that was proven last, on {proven.finished:%Y-%m-%d %H:%M} UTC, not the newest"
     lines = (line.replace(proof.snapshot, proven.snapshot) for line in proof.runbook)
     return proof.model_copy(update={"runbook": (first, *lines) if proof.runbook else ()})
+
+
+def _snapshot_gone(history: History, run: Run) -> tuple[CheckResult, ...]:
+    """A newer snapshot than the newest was drilled before: it is not in the repository any more."""
+    last, trouble = _tried(history.newest_snapshot, None, SNAPSHOT)
+    times = [proof.snapshot_time for proof in run.services if proof.snapshot_time]
+    if trouble or last is None or not times or last[1] <= max(times):
+        return trouble
+    id, time = last
+    finding = Finding(
+        id="repository.snapshot-gone",
+        outcome=Outcome.FAIL,
+        subject=SNAPSHOT,
+        expected=f"{id[:8]} of {time:%Y-%m-%d %H:%M} UTC, or a newer one",
+        actual=f"{max(times):%Y-%m-%d %H:%M} UTC",
+        message=f"the newest snapshot is older than {id[:8]}, which was drilled before: that one was removed",
+        advice="see who could remove it, and what else is gone; the next backup makes a newer one",
+    )
+    return (check_result(SNAPSHOT, SNAPSHOT, [finding]),)
 
 
 def _written(site: Site, run: Run, services: Sequence[str], *, ran_before: bool) -> tuple[CheckResult, ...]:

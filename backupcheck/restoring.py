@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from backupcheck.asking import MOST_LOST
 from backupcheck.canary.value import parse
 from backupcheck.errors import BadBackup
 from backupcheck.plan import Plan, Stored
-from backupcheck.result import CheckResult, Finding, Outcome, finding_of
+from backupcheck.restic.failures import DAMAGE_ADVICE, DAMAGED
+from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.seal.captured import reports
 from backupcheck.seal.marker import read_marker
 from backupcheck.tree import Tree
@@ -60,17 +63,22 @@ def measured(tree: Tree) -> Measured:
 
 
 def restore_findings(name: str, stored: Stored, tree: Tree, damage: Sequence[str]) -> Iterator[Finding]:
-    """Whether a service was restored as the snapshot lists it; `damage` are restic's lines about what is lost."""
-    for line in damage[:20]:
-        yield finding_of(
-            BadBackup(f"restic could not restore all of it: {line}", id="repository.data-damaged"), name
-        )
+    """Whether a service was restored as the snapshot lists it; `damage` are restic's lines about what is lost.
+
+    The subject of a line that names a file of the service is that file's path.
+    """
+    for line in damage[:MOST_LOST]:
+        error = BadBackup(f"restic could not restore all of it: {line}", id=DAMAGED, advice=DAMAGE_ADVICE)
+        yield finding_of(error, _lost(line, stored.path) or name)
     files = size = 0
     if tree.root.is_dir():
         for entry in tree.walk():
             files += entry.is_file
             size += entry.status.st_size if entry.is_file else 0
     good = (files, size) == (stored.files, stored.bytes)
+    if damage and not good:
+        yield not_asked(name, DAMAGED)
+        return
     yield Finding(
         id="restore.incomplete",
         outcome=Outcome.PASS if good else Outcome.FAIL,
@@ -80,6 +88,13 @@ def restore_findings(name: str, stored: Stored, tree: Tree, damage: Sequence[str
         message="the restore brought what the snapshot lists" if good else "the restore is not what is listed",
         advice="" if good else "run `restic check --read-data`; restore from another snapshot",
     )
+
+
+def _lost(line: str, folder: str) -> str:
+    """The path, in the service's terms, of the file that a line of restic's names; empty if it names none."""
+    found = re.match(r"ignoring error for (/.*?): ", line)
+    inside = found is not None and found[1].startswith(folder.rstrip("/") + "/")
+    return found[1][len(folder.rstrip("/")) :] if found and inside else ""
 
 
 def _time(text: str) -> datetime | None:

@@ -52,6 +52,46 @@ def test_what_a_check_found_by_itself_stays() -> None:
 HOST_KEY = "sync.host-key-changed"
 
 
+LOST = "repository.data-damaged"
+
+
+@pytest.mark.parametrize(
+    ("named", "follows"),
+    [
+        (result("seal.file-lost"), result("sqlite.missing")),
+        (result(LOST), result("seal.content-changed")),
+        (result(LOST), result("sqlite.malformed")),
+        (result("seal.missing", subject="/.backupcheck/seal.jsonl"), result("canary.not-written", subject="/x")),
+        (result(LOST, subject="/.backupcheck/seal.jsonl"), result("canary.missing", subject="/x")),
+        (result(*[LOST] * 20), result("seal.file-lost", subject="/another")),
+    ],
+)
+def test_what_only_follows_from_what_was_named_is_not_named_again(
+    named: CheckResult, follows: CheckResult
+) -> None:
+    if len(named.findings) == 20:
+        findings = [one.model_copy(update={"subject": f"/{n}"}) for n, one in enumerate(named.findings)]
+        named = named.model_copy(update={"findings": tuple(findings)})
+    (finding,) = named_once(follows, [named]).findings
+
+    assert (finding.outcome, finding.message) == (Outcome.SKIP, f"not asked, because of {named.findings[0].id}")
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (result("seal.file-lost"), result("sqlite.missing", subject="/another.db")),
+        (result("seal.file-lost"), result("sqlite.malformed")),
+        (result("seal.content-changed"), result("sqlite.malformed")),
+        (result("seal.file-lost", outcome=Outcome.WAIVED), result("sqlite.missing")),
+        (result(LOST, subject="/one"), result("seal.file-lost", subject="/another")),
+        (result("seal.missing", subject="/.backupcheck/seal.jsonl"), result("sqlite.malformed")),
+    ],
+)
+def test_what_may_have_another_cause_is_named(named: CheckResult, told: CheckResult) -> None:
+    assert named_once(told, [named]) == told
+
+
 def marked(id: str = HOST_KEY, outcome: Outcome = Outcome.ERROR) -> CheckResult:
     """A seal's answer whose marker tells of a pull that failed."""
     said = f"the pull failed ({id}): the host key of notes changed"

@@ -144,9 +144,12 @@ def test_a_file_or_a_byte_too_few_or_too_many_fails(tmp_path: Path, files: int, 
 
 
 def test_what_restic_named_as_lost_is_named_and_there_is_an_end_to_it(tmp_path: Path) -> None:
-    damage = [f"/notes/{number}: pack is gone" for number in range(100)]
+    damage = [f"ignoring error for /notes/srv/{number}: pack is gone" for number in range(100)]
     findings = list(restore_findings("notes", Stored("/notes", 100, 0), Tree(tmp_path / "none"), damage))
 
-    assert [finding.id for finding in findings] == ["repository.data-damaged"] * 20 + ["restore.incomplete"]
-    assert {finding.outcome for finding in findings} == {Outcome.FAIL}
-    assert "/notes/0: pack is gone" in findings[0].message
+    *lost, rest = findings
+    assert [finding.id for finding in lost] == ["repository.data-damaged"] * 20
+    assert {finding.outcome for finding in lost} == {Outcome.FAIL}
+    assert "/notes/srv/0: pack is gone" in lost[0].message
+    assert lost[0].subject == "/srv/0"
+    assert (rest.outcome, rest.message) == (Outcome.SKIP, "not asked, because of repository.data-damaged")

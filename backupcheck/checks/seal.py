@@ -161,8 +161,9 @@ class Seal(Check[SealFacts]):
 
     def judge(self, facts: SealFacts, moment: Moment) -> Iterator[Finding]:
         """One PASS for a whole tree that is as sealed, or a finding for each difference."""
-        yield marker_finding(facts.pull)
         trouble = _seal_trouble(facts)
+        if facts.state != "missing" or facts.pull.there:
+            yield marker_finding(facts.pull)
         if trouble is not None:
             yield trouble
             return

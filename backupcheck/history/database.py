@@ -133,6 +133,12 @@ class History:
         sql = f"select * from proofs where service = ? and snapshot = ? and {_good()} order by finished desc"
         return next(iter(self._rows(lambda row: str(row["spec_digest"] or ""), sql, service, snapshot)), None)
 
+    def newest_snapshot(self) -> tuple[str, datetime] | None:
+        """The newest snapshot that was ever drilled; None if none was."""
+        sql = "select snapshot, snapshot_time from proofs where snapshot is not null order by snapshot_time desc"
+        found = self._rows(lambda row: (str(row["snapshot"]), as_time(row["snapshot_time"])), sql + " limit 1")
+        return next(((id, time) for id, time in found if time), None)
+
     def bad_since(self, service: str) -> datetime | None:
         """When the first of the bad verdicts that no good one followed ended; None if the last was good."""
         last = as_text(self.last_proven(service)) or ""

@@ -18,6 +18,8 @@ FOLDER = ".backupcheck"
 UNFINISHED = re.compile(rb"(.+)\.[A-Za-z0-9]{6}", re.DOTALL)
 """rsync's own name for a file that comes, made of the name that it will have (mkstemp(3))."""
 
+PROBE_NS = 1_700_000_000_123_456_789
+
 
 class Incoming:
     """The two folders below a target: for what is being written, and for what an interrupted pull left."""
@@ -48,6 +50,19 @@ class Incoming:
                 os.replace(entry.path, os.path.join(os.fsencode(self.partial), name[1]))  # noqa: PTH105, PTH118
             elif not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)  # noqa: PTH108  a name in bytes
+
+    def keeps_nanoseconds(self) -> bool:
+        """Whether the file system gives a file's time back as it was set, and not in whole seconds alone."""
+        probe = self.new / "time"
+        try:
+            probe.touch()
+            os.utime(probe, ns=(PROBE_NS, PROBE_NS))
+            return probe.stat().st_mtime_ns == PROBE_NS
+        except OSError:  # what is wrong there rsync will meet, and it is named then
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
 
     def close(self) -> None:
         """Remove them with all that is left in them."""

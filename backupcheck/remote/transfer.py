@@ -31,6 +31,9 @@ KEPT = ("-aHAX", "--numeric-ids", "--relative", "--sparse", "--filter=-x trusted
 container may set them; devices and set-user-id bits are kept, for a restored service needs them and only its
 owner enters the mirror."""
 
+TO_THE_NANOSECOND = "--modify-window=-1"
+"""Else rsync takes a file of the same size, changed within the second of its last pull, for the same (its manual)."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -122,8 +125,10 @@ def failure(host: str, ended: Ended) -> PullError:
 
 
 def _argv(route: Route, pull: Pull, target: Path, options: Iterable[str]) -> tuple[str, ...]:
+    incoming = Incoming(target)
     return (
-        *("rsync", *KEPT, f"--timeout={_stalled(pull)}", *Incoming(target).options, *options),
+        *("rsync", *KEPT, f"--timeout={_stalled(pull)}", *incoming.options, *options),
+        *([TO_THE_NANOSECOND] if incoming.keeps_nanoseconds() else []),
         *([f"--bwlimit={pull.bandwidth}"] if pull.bandwidth else []),
         *(f"--exclude={path}" for path in pull.exclude),
         *(f"--exclude={pattern(path)}" for path in pull.captured),

@@ -22,6 +22,7 @@ from backupcheck.errors import (
 )
 
 DAMAGED = "repository.data-damaged"
+INDEX_DAMAGED = "repository.index-damaged"
 NOT_FOUND = "repository.not-found"
 WRONG_PASSWORD = "repository.wrong-password"
 RETRYING = "returned error, retrying"
@@ -58,7 +59,7 @@ class Failure:
     advice: str
 
 
-_DAMAGE = "restore from another snapshot or copy; `restic check --read-data` shows how far the damage goes"
+DAMAGE_ADVICE = "restore from another snapshot or copy; `restic check --read-data` shows how far the damage goes"
 _FAILURES = (
     Failure(
         WRONG_PASSWORD,
@@ -82,11 +83,19 @@ _FAILURES = (
         "until it is gone nobody knows which snapshot is the newest; see `restic snapshots`, and restore its file",
     ),
     Failure(
+        INDEX_DAMAGED,
+        r"load(Raw)?(ing)? (index )?\(?<index/",
+        BadBackup,
+        "a file of the repository's index is damaged; the data may be whole",
+        "restore it from the repository's copy, or have `restic rebuild-index` (later `restic repair index`) "
+        "make it anew; then run `restic check --read-data`",
+    ),
+    Failure(
         DAMAGED,
         r"ciphertext verification failed|hash mismatch|(invalid|wrong) data returned|failed integrity check",
         BadBackup,
         "the repository's data is damaged",
-        _DAMAGE,
+        DAMAGE_ADVICE,
     ),
     Failure(
         "scratch.no-space",
@@ -145,7 +154,7 @@ _FAILURES = (
         r"|has zero size|load tree|decrypting|input/output error|no such file or directory|^panic:",
         BadBackup,
         "the repository's data is damaged",
-        _DAMAGE,
+        DAMAGE_ADVICE,
     ),
 )
 _BY_STATUS = {10: NOT_FOUND, 11: "repository.locked", 12: WRONG_PASSWORD}

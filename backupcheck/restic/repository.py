@@ -31,15 +31,16 @@ from backupcheck.restic.failures import (
     CACHE_DAMAGED,
     DAMAGED,
     GONE,
+    INDEX_DAMAGED,
     NO_REASON,
     NOT_FOUND,
-    WRONG_PASSWORD,
     Reading,
     classified,
     damage,
     reading,
     spoken,
 )
+from backupcheck.restic.folder import looked_into
 from backupcheck.restic.records import Node as Node
 from backupcheck.restic.records import Restored as Restored
 from backupcheck.restic.records import Snapshot as Snapshot
@@ -102,7 +103,7 @@ class Repository:
         try:
             completed = self._run(*words, ".", cwd=folder, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
         except BackupcheckError as error:
-            if error.id == DAMAGED or f"{self._cache}/" in error.message:
+            if error.id in (DAMAGED, INDEX_DAMAGED) or f"{self._cache}/" in error.message:
                 self._require_cache(error.message)
             raise
         if completed.code == 3:
@@ -250,31 +251,7 @@ class Repository:
     def _named(self, error: ProcessError) -> BackupcheckError:
         """The failure by its name; what restic cannot tell apart is, where the repository is a folder here."""
         known = classified(error)
-        folder = self.access.folder
-        if folder is None:
-            return known
-        if known.id == WRONG_PASSWORD and _is_empty(folder / "keys"):
-            return BadBackup(
-                f"the repository {folder} has no keys any more, so no password opens it",
-                id="repository.keys-missing",
-                advice="restore the keys/ folder of the repository from its copy",
-            )
-        if known.id == NOT_FOUND and not _is_empty(folder / "keys"):
-            return BadBackup(
-                f"the repository {folder} has lost its file `config`",
-                id="repository.config-missing",
-                advice="restore that file from the repository's copy; never run `restic init` over it",
-            )
-        return known
-
-
-def _is_empty(folder: Path) -> bool:
-    try:
-        return not any(folder.iterdir())
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+        return looked_into(known, self.access.folder) if self.access.folder else known
 
 
 def _unread(stderr: str) -> str:

@@ -14,7 +14,7 @@ PULL_AGAIN = "mend what made the pull fail, pull and back up again: this snapsho
 
 
 class Pull(Facts):
-    """The marker that the pull left: `problem` is why it is not complete, empty if it is.
+    """The marker that the pull left: `problem` is why it is not complete, empty if it is; `there` if there is one.
 
     `unknown` is true where the pull could not be made, so that nothing is known of the copy.
     """
@@ -23,13 +23,14 @@ class Pull(Facts):
     finished: Text = ""
     problem: Text = ""
     unknown: bool = False
+    there: bool = True
 
 
 def read_marker(tree: Tree) -> Pull:
     try:
         state = json.loads(tree.read(PULL, 2**20))
     except FileNotFoundError:
-        return Pull(problem="there is no marker that says that the pull was complete")
+        return Pull(problem="there is no marker that says that the pull was complete", there=False)
     except (ValueError, RecursionError, UnsafePath):
         return Pull(problem="the marker of the pull cannot be read")
     if not isinstance(state, dict):

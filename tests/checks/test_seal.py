@@ -180,7 +180,7 @@ def test_fails_when_the_seal_is_missing(root: Path) -> None:
 def test_fails_when_all_of_it_is_missing(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
 
-    assert bad(_found(tmp_path / "tree")) == failed("seal.missing", "seal.pull-incomplete")
+    assert bad(_found(tmp_path / "tree")) == failed("seal.missing")
 
 
 def test_a_seal_of_nothing_fails(tmp_path: Path) -> None:

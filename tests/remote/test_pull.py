@@ -70,6 +70,20 @@ def test_a_pull_keeps_modes_owners_times_links_attributes_and_holes(
     assert os.listxattr(pulled / "second") == os.listxattr(folder / "second")
 
 
+def test_a_change_within_the_second_of_the_last_pull_is_brought(
+    source: Ssh | Local, root: Path, tmp_path: Path
+) -> None:
+    second = root / "opt/app data/second"
+    second.write_text("before")
+    os.utime(second, ns=(10**18, 10**18 + 200_000_000))
+    source.pull(ALL, tmp_path / "mirror")
+    second.write_text("AFTER!")
+    os.utime(second, ns=(10**18, 10**18 + 700_000_000))
+    source.pull(ALL, tmp_path / "mirror")
+
+    assert (tmp_path / "mirror/opt/app data/second").read_text() == "AFTER!"
+
+
 def test_what_is_gone_at_the_source_is_gone_in_the_mirror(source: Ssh | Local, root: Path, tmp_path: Path) -> None:
     source.pull(ALL, tmp_path / "mirror")
     (root / "opt/app data/second").unlink()

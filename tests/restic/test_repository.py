@@ -339,10 +339,10 @@ def test_a_lost_index_is_damage(repository: Repository, base: Base, folder: Path
     shutil.rmtree(folder / "index")
     (folder / "index").mkdir()
     error = refusal(lambda: list(repository.listing(base.snapshot)))
-    outcome = restored(repository, base, tmp_path / "t")
+    again = refusal(lambda: restored(repository, base, tmp_path / "t"))
 
-    assert (error.id, error.exit_status) == ("repository.data-damaged", 1)
-    assert "not found in" in outcome.damage[0]
+    assert (error.id, error.exit_status) == (again.id, again.exit_status) == ("repository.index-missing", 1)
+    assert "rebuild-index" in error.advice
 
 
 def test_an_emptied_config_is_damage(repository: Repository, folder: Path) -> None:
@@ -549,7 +549,7 @@ def test_a_damaged_repository_is_not_laid_on_the_cache(
     for file in (folder / "index").iterdir():
         flip(file, 40)
 
-    assert refusal(lambda: repository.backup(base.mirror, HOST, TAGS)).id == "repository.data-damaged"
+    assert refusal(lambda: repository.backup(base.mirror, HOST, TAGS)).id == "repository.index-damaged"
 
 
 def test_restics_question_is_told_with_the_location(base: Base, tmp_path: Path) -> None:
