@@ -11,10 +11,10 @@ FUZZ_SECONDS ?= 60
 DRILL_PROGRAMS := lxc-start:lxc newuidmap:uidmap ip:iproute2 mmdebstrap:mmdebstrap restic:restic rsync:rsync \
 	ssh:openssh-client bwrap:bubblewrap setpriv:util-linux
 TEST_PROGRAMS := $(DRILL_PROGRAMS) sshd:openssh-server sqlite3:sqlite3 chromium:chromium node:nodejs npm:npm git:git \
-	rclone:rclone
+	rclone:rclone faketime:faketime
 
-.PHONY: help restore-drill test check format docs demo lab-up lab-down lab-shell lab-status clean system-drill system-test \
-	fuzz mutation
+.PHONY: help restore-drill test faults faults-all check format docs demo lab-up lab-down lab-shell lab-status clean \
+	system-drill system-test fuzz mutation
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,12 @@ endif
 
 test: $(VENV)/.installed system-test ## Run all tests, the lab of containers included
 	@$(BIN)/python -m pytest tests
+
+faults: $(VENV)/.installed system-test ## The corpus of faults: what is caught, named and missed; LAYER=sqlite for one layer
+	@FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults/test_corpus.py tests/faults/test_sweeps.py tests/faults/test_pairs.py
+
+faults-all: $(VENV)/.installed system-test ## The same, with every sweep whole (hours)
+	@FAULTS=all FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults
 
 check: $(VENV)/.installed ## Format, lint, types, layers and documents, as CI checks them
 	$(BIN)/ruff format --check .

@@ -79,8 +79,10 @@ def _cause(finding: Finding, named: Mapping[str, str]) -> str:
         return cause
     if len(lost) >= MOST_LOST and finding.id in OF_LOST_DATA:
         return DAMAGED
-    if finding.id.startswith("canary.") and named.get(SEAL) in ("seal.missing", DAMAGED):
-        return named[SEAL]
+    if lost and finding.id == "seal.missing":
+        return DAMAGED
+    if finding.id.startswith("canary.") and (finding.outcome is Outcome.ERROR or finding.id.endswith(".missing")):
+        return DAMAGED if lost else "seal.missing" if named.get(SEAL) == "seal.missing" else ""
     return ""
 
 

@@ -41,6 +41,8 @@ MOST_ROUNDS = 5_000_000
 MOST_ROWS = 1000
 MOST_FILES = 500
 DIGEST = re.compile(r"\$pbkdf2-(sha1|sha256|sha512)\$([0-9]{1,7})\$([A-Za-z0-9./+]+)\$([A-Za-z0-9./+]+)")
+PLAIN = re.compile(r"http://|[^/]*:80(?![0-9\]])")
+"""A site's address at which nothing is encrypted: what a fresh package serves there is nobody's."""
 VARIABLE = re.compile(r"\{\$(\w+)(?::([^{}]*))?\}")
 SETTINGS = "select value from system_config where key = ? and value <> '' order by groupId = 'global' desc"
 OLDER = "restore an older snapshot"
@@ -328,7 +330,7 @@ class Served:
             elif depth == 0 and words:
                 names += words[:-1] if opens else words
                 if opens or not words[-1].endswith(","):
-                    self.sites |= {_host(name) for name in names}
+                    self.sites |= {_host(name) for name in names if not PLAIN.match(name)}
                     names = []
             elif words[:1] == ["tls"] and len(words) > 2:
                 self.certificates |= {words[1]} if words[1].startswith("/") else set()

@@ -61,7 +61,11 @@ LOST = "repository.data-damaged"
         (result("seal.file-lost"), result("sqlite.missing")),
         (result(LOST), result("seal.content-changed")),
         (result(LOST), result("sqlite.malformed")),
-        (result("seal.missing", subject="/.backupcheck/seal.jsonl"), result("canary.not-written", subject="/x")),
+        (
+            result("seal.missing", subject="/.backupcheck/seal.jsonl"),
+            result("canary.not-written", outcome=Outcome.ERROR, subject="/x"),
+        ),
+        (result(LOST, subject="/one"), result("seal.missing", subject="/.backupcheck/seal.jsonl")),
         (result(LOST, subject="/.backupcheck/seal.jsonl"), result("canary.missing", subject="/x")),
         (result(*[LOST] * 20), result("seal.file-lost", subject="/another")),
     ],
@@ -86,6 +90,7 @@ def test_what_only_follows_from_what_was_named_is_not_named_again(
         (result("seal.file-lost", outcome=Outcome.WAIVED), result("sqlite.missing")),
         (result(LOST, subject="/one"), result("seal.file-lost", subject="/another")),
         (result("seal.missing", subject="/.backupcheck/seal.jsonl"), result("sqlite.malformed")),
+        (result(LOST, subject="/one"), result("canary.stale", subject="/x")),
     ],
 )
 def test_what_may_have_another_cause_is_named(named: CheckResult, told: CheckResult) -> None:

@@ -149,7 +149,7 @@ class Keypair(Check[KeypairFacts]):
                 self.type,
                 facts.type,
             )
-        if self.bits is not None:
+        if self.bits is not None and self.type in (None, facts.type):  # another type counts other bits
             said = f"it has {facts.bits} bits"
             yield compared("keypair.weak", self.subject(), self.bits, facts.bits, said, "make a new key")
         else:

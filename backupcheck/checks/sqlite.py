@@ -21,6 +21,8 @@ from backupcheck.sqlitecopy.as_captured import Captured, Restored, captured_coun
 from backupcheck.sqlitefile import HEADER, Header, Log, LogState, Shape, looks_like, read_header, read_log
 from backupcheck.tree import Tree
 
+LONGEST_NOTE = 200
+"""How many letters of a problem a capture notes (`probes/sqlite_copy.py`)."""
 REPAIR = (
     "restore an older snapshot, or save what can be read with `sqlite3 FILE .recover`; see whether the database at"
     " the source is sound"
@@ -72,7 +74,8 @@ class Sqlite(Check[SqliteFacts]):
 
     A log that lies beside it is recovered in a copy; what was restored is never changed, and nothing is created.
     Where the capture counted rows and newest times, the restored database must have exactly these. A log that ends
-    in the middle of a change is a warning: a crash leaves it so, and what is cut off was seldom acknowledged.
+    in the middle of a change is a warning: a crash leaves it so, and what is cut off was seldom acknowledged. Rows
+    that broke a rule of their own table (such as NOT NULL) when they were captured are a warning as well.
 
         - sqlite:
             path: /opt/wishlist/data/prod.db
@@ -198,7 +201,7 @@ class Sqlite(Check[SqliteFacts]):
         yield self._answer("wal-stale", not stale, "the log belongs to the database", old, actual=log.pages)
 
     def _judge_contents(self, contents: Contents, before: Captured | None) -> Iterator[Finding]:
-        yield self._judge_integrity(contents.integrity)
+        yield self._judge_integrity(contents.integrity, before.notes if before else ())
         if contents.foreign_keys is not None:
             yield from self._judge_foreign_keys(contents.foreign_keys)
         if contents.tables or contents.integrity.state == "ok":
@@ -208,8 +211,11 @@ class Sqlite(Check[SqliteFacts]):
         if contents.answers:
             yield from judge_queries("sqlite", self.queries, contents.answers)
 
-    def _judge_integrity(self, integrity: Integrity) -> Finding:
+    def _judge_integrity(self, integrity: Integrity, noted: tuple[str, ...]) -> Finding:
         said = "; ".join(integrity.problems) or "ok"
+        if integrity.state == "malformed" and all(each[:LONGEST_NOTE] in noted for each in integrity.problems):
+            message = "rows break rules of their own tables, as they did at the source when it was captured"
+            return self._finding("malformed", Outcome.WARN, message, "ok", said)
         if integrity.state == "timed-out":
             return self._finding(
                 "timed-out", Outcome.ERROR, "the integrity check did not end in time", actual=said

@@ -21,8 +21,7 @@ START = 8192
 MOST_NAMES = 200
 SHOWN = 200
 MOST_COPIES = 20_000
-MOST_ROWS = 1000
-MOST_OF_ROWS = 2**20
+MOST_ROWS, MOST_OF_ROWS = 1000, 2**20
 
 TOKEN = re.compile(
     rb"""(?x)
@@ -44,7 +43,7 @@ ROWS = re.compile(rb"(?:[^\\]++|\\[bfnrtvN\\])*+")
 """What pg_dump writes between COPY and its end; whatever else follows a backslash could be a command."""
 ALLOWED = re.compile(rb"\\(?:restrict|unrestrict) [A-Za-z0-9]+\s*")
 CONNECT = re.compile(rb'\\connect (?:-reuse-previous=on )?"?([\w-]+)"?\s*')
-BEHIND = re.compile(rb"(?:\s++|--[ \t]*+\n|--[ \t]*+\Z|\\unrestrict [A-Za-z0-9]++)*+")
+BEHIND = re.compile(rb"(?:\s++|--[ \t\r]*+\n|--[ \t\r]*+\Z|\\unrestrict [A-Za-z0-9]++)*+")
 NAME = rb'("(?:[^"\n]++|"")++"|[\w$]+)'
 ROLES = (
     re.compile(rb"OWNER TO " + NAME),
@@ -55,7 +54,7 @@ ROLES = (
 COPY = re.compile(rb"COPY " + NAME + rb"\." + NAME + rb" \(([^)\n]*)\) FROM stdin;\r?\n")
 EXTENSION = re.compile(rb"\nCREATE EXTENSION (?:IF NOT EXISTS )?" + NAME)
 DATABASE = re.compile(rb"\nCREATE DATABASE " + NAME)
-BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on;)")
+BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on[;\"])")  # the second in pg_dump's own words
 VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d{1,4})(?!\d)", re.MULTILINE)
 
 
@@ -93,8 +92,7 @@ class Dump(BaseModel):
 
 def read_dump(file: IO[bytes]) -> Dump:
     """Read an open plain dump, from its beginning to its end; memory stays flat."""
-    size = file.seek(0, 2)
-    if size == 0:
+    if file.seek(0, 2) == 0:
         return Dump(size=0)
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if INK.search(data) is None:
@@ -153,8 +151,9 @@ class _Reader:
         self._sql_from = 0
 
     def read(self) -> Dump:
-        start = self.data[:START]
-        at = 0
+        at, start = 0, self.data[:START]
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return Dump(size=len(self.data), starts_with="a text in UTF-16, as PowerShell's > writes it")
         while (token := TOKEN.search(self.data, at)) and self.cut is None:
             at = self._take(token)
         self._note_names(self._sql_from, len(self.data))
@@ -294,7 +293,8 @@ def _unquoted(name: bytes) -> str:
 
 def _before(start: bytes) -> str | None:
     """The first line that is not blank, if it is no comment; or if no header is there at all."""
-    first = next((line for line in start.split(b"\n") if line.strip()), b"(blanks)")
+    lines = start.removeprefix(b"\xef\xbb\xbf").split(b"\n")  # psql passes over this mark of Windows' programs
+    first = next((line for line in lines if line.strip()), b"(blanks)")
     if first.startswith(b"--") and (HEADER in start or CLUSTER in start):
         return None
     return first[:SHOWN].decode("utf-8", "backslashreplace")

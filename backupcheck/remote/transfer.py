@@ -32,7 +32,7 @@ container may set them; devices and set-user-id bits are kept, for a restored se
 owner enters the mirror."""
 
 TO_THE_NANOSECOND = "--modify-window=-1"
-"""Else rsync takes a file of the same size, changed within the second of its last pull, for the same (its manual)."""
+"""Else rsync takes a file of the same size, changed within the second of its last pull, for the same."""
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,15 @@ OLDER = "it is not the database that was captured: restore another snapshot, and
 class Captured(Facts):
     """The counts of a capture: exact rows by table, newest values by `table.column`, last values by table.
 
-    `uncounted` are tables for which there was no time or that the source's SQLite could not read.
+    `uncounted` are tables for which there was no time or that the source's SQLite could not read. `notes` are what
+    SQLite said of rows that broke rules of their own tables at the source already.
     """
 
     rows: dict[str, int]
     newest: dict[str, str | None] = Field(default_factory=dict)
     sequences: dict[str, int | None] = Field(default_factory=dict)
     uncounted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Restored(Facts):
@@ -48,6 +50,7 @@ def captured_counts(tree: Tree, path: str) -> Captured | None:
         newest=report.newest,
         sequences=report.sequences,
         uncounted=tuple(uncounted) if isinstance(uncounted, dict) else (),
+        notes=report.notes,
     )
 
 

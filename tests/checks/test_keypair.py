@@ -168,7 +168,7 @@ FAULTS: list[tuple[str, str, Harm, set[str]]] = [
         "key of another type",
         KEY,
         lambda path: path.write_bytes(private(ec.generate_private_key(ec.SECP256R1()))),
-        {"keypair.type", "keypair.weak", "keypair.mismatch"},
+        {"keypair.type", "keypair.mismatch"},
     ),
     (
         "key too short",

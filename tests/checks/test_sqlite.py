@@ -508,6 +508,40 @@ def test_what_is_not_as_it_was_captured_fails(box: Box, sealed: Path, name: str)
     assert all(finding.advice and finding.expected != finding.actual for finding in found)
 
 
+def _with_a_missing_value(text: str) -> Harm:
+    """What SQLite's manual calls changing a schema by hand: a rule is added that an old row breaks."""
+
+    def harm(path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE note SET text = NULL WHERE id = 7")
+            connection.execute("PRAGMA writable_schema=ON")
+            connection.execute(f"UPDATE sqlite_master SET sql = replace(sql, '{text}', '{text} NOT NULL')")
+
+    return harm
+
+
+def test_rows_that_broke_a_rule_when_they_were_captured_are_a_warning(
+    box: Box, database: Path, tree: Path, tmp_path: Path
+) -> None:
+    _with_a_missing_value("text TEXT")(database)
+    (tmp_path / "root" / PATH[1:]).parent.mkdir(parents=True)
+    database.rename(tmp_path / "root" / PATH[1:])
+    report = Capture(path=PATH).take(Local(str(tmp_path / "root")), tree)
+    write(tree / SEAL.lstrip("/"), Header("notes", NOW, "source"), [], [report.model_dump_json()])
+
+    assert _bad(_findings(box)) == {("sqlite.malformed", "warn")}
+
+    _stale_index(database)
+
+    assert _bad(_findings(box)) == {("sqlite.malformed", "fail")}
+
+
+def test_rows_that_break_a_rule_where_nothing_was_captured_are_damage(box: Box, database: Path) -> None:
+    _with_a_missing_value("text TEXT")(database)
+
+    assert _bad(_findings(box)) == {("sqlite.malformed", "fail")}
+
+
 def test_what_was_captured_is_compared_and_said(box: Box, sealed: Path) -> None:
     passed = {finding.id: finding.actual for finding in _findings(box) if "captured" in finding.id}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from sqlite_utils import Database
 
 from backupcheck.asking import ask
 from backupcheck.errors import BackupcheckError
-from backupcheck.fixtures import _opened
+from backupcheck.fixtures import RestoredCouchdb, _opened
 from backupcheck.result import Outcome
 from backupcheck.seams import Box, Moment
 from backupcheck.spec import load_spec
@@ -45,7 +46,9 @@ def _errors(name: str, roots: Mapping[str, Path]) -> Iterator[BackupcheckError]:
         with contextlib.ExitStack() as stack:
             fixtures = Fixtures(module, {key: roots[key] for key in (marks[0] if marks else (name,))}, stack)
             try:
-                function(*map(fixtures.value, inspect.signature(function).parameters))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # what is no more than a warning is not told here
+                    function(*map(fixtures.value, inspect.signature(function).parameters))
             except BackupcheckError as error:
                 yield error
 
@@ -63,12 +66,19 @@ def said_by_spec(service: str, root: Path) -> set[str]:
     }
 
 
+class Bare(PlainBox):
+    """A box that has no program."""
+
+    def find_program(self, *names: str) -> str | None:
+        return None
+
+
 class Fixtures:
     """What pytest would give a test: the plugin's fixtures, and those of the module itself."""
 
     def __init__(self, module: ModuleType, roots: Mapping[str, Path], stack: contextlib.ExitStack) -> None:
         self.module = module
-        self.boxes: dict[str, Box] = {service: PlainBox(root, service) for service, root in roots.items()}
+        self.boxes: dict[str, Box] = {service: Bare(root, service) for service, root in roots.items()}
         self.stack = stack
         self.made: dict[str, object] = {}
 
@@ -85,6 +95,8 @@ class Fixtures:
             return next(iter(self.boxes.values()))
         if name == "sqlite":
             return self._sqlite
+        if name == "couchdb":
+            return lambda data: RestoredCouchdb(next(iter(self.boxes.values())), data, self.stack)
         function = getattr(self.module, name).__wrapped__
         return function(*map(self.value, inspect.signature(function).parameters))
 

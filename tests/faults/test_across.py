@@ -230,6 +230,9 @@ HEALTHY: dict[str, Change] = {
         lambda roots: certify(roots["caddy"], "*.home.example"),
         lambda roots: shutil.rmtree(roots["caddy"] / STORAGE[1:] / family.RECIPES_HOST),
     ),
+    "a site that redirects as well": change(
+        "caddy", CADDYFILE, "wishes.home.example {", "http://wishes.home.example:80, wishes.home.example {"
+    ),
     "several names of one site": change(
         "caddy", CADDYFILE, "wishes.home.example {", "https://other.home.example:443,\nwishes.home.example, x.y {"
     ),
@@ -346,6 +349,14 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
     ),
     "a site is gone": (
         change("caddy", CADDYFILE, "recipes.home.example {", "recipes.home.example.old {"),
+        {"site-missing"},
+    ),
+    "a site without TLS": (
+        change("caddy", CADDYFILE, "recipes.home.example {", "http://recipes.home.example {"),
+        {"site-missing"},
+    ),
+    "the Caddyfile of a fresh package": (
+        put("caddy", CADDYFILE, ":80 {\n\troot * /usr/share/caddy\n\tfile_server\n}\n"),
         {"site-missing"},
     ),
     "a site is commented out": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 
 import pytest
 
@@ -134,6 +135,39 @@ def test_a_second_trailer_ends_what_is_loaded() -> None:
 
     assert dump.ends_with == "SELECT 1;"
     assert dump.end == len(HEAD + TAIL.rstrip().removesuffix("--").rstrip())
+
+
+def _raw(content: bytes) -> Dump:
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return read_dump(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda dump: dump.replace(b"\n", b"\r\n"), lambda dump: b"\xef\xbb\xbf" + dump],
+)
+def test_a_dump_that_went_through_windows_is_whole(change: Callable[[bytes], bytes]) -> None:
+    dump = _raw(change(f"{HEAD}{ROWS}{TAIL}\\unrestrict aBc1\n\n".encode()))
+
+    assert (dump.whole, dump.ends_with, dump.hostile) == (True, None, ())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_dump_in_utf_16_is_called_that_and_nothing_else(encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    dump = _raw(f"{mark}{HEAD}\\restrict aBc1\n{ROWS}{TAIL}".encode(encoding))
+
+    assert (dump.whole, dump.cut, dump.nul, dump.hostile) == (False, None, None, ())
+    assert dump.starts_with == "a text in UTF-16, as PowerShell's > writes it"
+
+
+def test_what_pg_dump_says_of_itself_is_no_command() -> None:
+    said = 'pg_dump: saving "standard_conforming_strings = on"\n'
+    dump = _read(said, head=said + HEAD)
+
+    assert (dump.hostile, dump.starts_with) == ((), said.strip())
 
 
 def test_a_file_that_is_no_dump_is_told_by_its_first_line() -> None:

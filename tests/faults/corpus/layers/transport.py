@@ -1,4 +1,4 @@
-"""What befalls a pull: each fault in a real container just after a good pull, named, and nothing else red.
+"""The pull: what a network, a host, a key and a disk do to it, each in a real container just after a good pull.
 
 What the transfer itself can lose or pretend (vanished names, hard links, owners, hostile names) is with the tests
 of the transfer.
@@ -6,17 +6,14 @@ of the transfer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-
-from tests.faults.bench import DATA, FILES, HOST, Bench, bench
-from tests.lab.lab import Lab
+from tests.faults.bench import DATA, HOST, Bench
+from tests.faults.corpus.case import Fault, Healthy
+from tests.faults.corpus.wire import Pulled, Wire
 from tests.sshd import make_key
 
-pytestmark = [pytest.mark.lxc, pytest.mark.lab]
-
-Fault = Callable[[Bench], None]
+Harm = Callable[[Bench], None]
 AWAY = f"{DATA}.away"
 PROGRAM = "/usr/local/bin/{name}"
 
@@ -169,53 +166,67 @@ def _instead(bench: Bench, name: str, script: str) -> None:
     bench.inside(f"head -c 2097152 /dev/urandom > {DATA}/large")
 
 
-FAULTS: list[tuple[Fault, str, str]] = [
-    (key_revoked, "sync.auth-denied", "error"),
-    (host_key_changed, "sync.host-key-changed", "error"),
-    (host_key_unknown, "sync.host-key-unknown", "error"),
-    (server_stopped, "sync.unreachable", "error"),
-    (rsync_missing, "sync.rsync-missing", "error"),
-    (shell_dirty, "sync.dirty-shell", "error"),
-    (source_missing, "sync.source-missing", "error"),
-    (source_emptied, "sync.source-empty", "error"),
-    (most_deleted, "sync.mass-deletion", "error"),
-    (file_unreadable, "sync.unreadable", "error"),
-    (target_full, "sync.target-full", "error"),
-    (no_space, "sync.no-space", "error"),
-    (target_read_only, "sync.target-read-only", "error"),
-    (killed, "sync.connection-lost", "error"),
-    (hanging, "sync.timed-out", "error"),
-    (changed_in_silence, "sync.changed-in-silence", "warn"),
-    (wrong_host, "sync.wrong-host", "error"),
-    (before_failed, "sync.hook-failed", "error"),
-    (after_failed, "sync.hook-failed", "error"),
-    (year_ahead, "sync.clock-skew", "error"),
-    (ten_minutes_behind, "sync.clock-skew", "warn"),
-    (key_of_something_else, "sync.key-refuses", "error"),
-    (too_much, "sync.quota-exceeded", "error"),
-]
+def come_and_gone(bench: Bench) -> None:
+    """Some are deleted, some are new, as every day."""
+    bench.changed(
+        f"mv {DATA}/deep/1 {DATA}/deep/2 /srv/transport/; touch {DATA}/deep/new",
+        f"mv /srv/transport/1 /srv/transport/2 {DATA}/deep/; rm {DATA}/deep/new",
+    )
 
 
-@pytest.fixture(scope="module")
-def place(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with bench(lab, tmp_path_factory.mktemp("transport")) as made:
-        yield made
+def odd_names(bench: Bench) -> None:
+    """What is no plain file, and a name that no terminal likes."""
+    made = f"{DATA}/odd"
+    bench.changed(
+        f"mkdir {made}; ln -s ../deep {made}/link; mkfifo {made}/pipe; truncate -s 5M {made}/holes; "
+        f"touch {made}/$(printf 'a\\nb\\033[31m')",
+        f"rm -r {made}",
+    )
 
 
-@pytest.mark.parametrize(("fault", "id", "outcome"), [pytest.param(*row, id=row[0].__name__) for row in FAULTS])
-def test_a_fault_of_the_transport_is_named_and_gone_when_it_is_mended(
-    place: Bench, fault: Fault, id: str, outcome: str
-) -> None:
-    try:
-        assert place.said() == set()
-        fault(place)
-
-        assert place.said() == {(id, outcome)}
-        assert place.mirrored("deep/7").exists()
-    finally:
-        place.mended()
+def half_anew(bench: Bench) -> None:
+    """Written again by a program that keeps no time."""
+    bench.changed(f"for n in $(seq 1 2 40); do echo new > {DATA}/deep/$n; done", "true")
 
 
-def test_after_all_faults_the_source_is_pulled_as_before(place: Bench) -> None:
-    assert place.said() == set()
-    assert len(list(place.mirrored("deep").iterdir())) == FILES
+def on(harm: Harm) -> Callable[[Pulled], None]:
+    return lambda pulled: harm(pulled.bench)
+
+
+WIRE = Wire()
+FAULTS = (
+    Fault("the pull's key is revoked", WIRE, on(key_revoked), unable="sync.auth-denied"),
+    Fault("the host's key changed", WIRE, on(host_key_changed), unable="sync.host-key-changed"),
+    Fault("the host's key is unknown", WIRE, on(host_key_unknown), unable="sync.host-key-unknown"),
+    Fault("no ssh server answers", WIRE, on(server_stopped), unable="sync.unreachable"),
+    Fault("rsync is gone at the source", WIRE, on(rsync_missing), unable="sync.rsync-missing"),
+    Fault("the login shell says something", WIRE, on(shell_dirty), unable="sync.dirty-shell"),
+    Fault("a declared folder is gone", WIRE, on(source_missing), unable="sync.source-missing"),
+    Fault("a source's disk is not mounted", WIRE, on(source_emptied), unable="sync.source-empty"),
+    Fault("most files are deleted at the source", WIRE, on(most_deleted), unable="sync.mass-deletion"),
+    Fault("a file may not be read", WIRE, on(file_unreadable), unable="sync.unreadable"),
+    Fault("the mirror's disk fills up", WIRE, on(target_full), unable="sync.target-full"),
+    Fault("the mirror's disk has no room left", WIRE, on(no_space), unable="sync.no-space"),
+    Fault("the mirror is mounted read-only", WIRE, on(target_read_only), unable="sync.target-read-only"),
+    Fault("the sender is killed in the middle", WIRE, on(killed), unable="sync.connection-lost"),
+    Fault("the source accepts and never answers", WIRE, on(hanging), unable="sync.timed-out"),
+    Fault("another machine answers under the name", WIRE, on(wrong_host), unable="sync.wrong-host"),
+    Fault("the hook before the pull fails", WIRE, on(before_failed), unable="sync.hook-failed"),
+    Fault("the hook after the pull fails", WIRE, on(after_failed), unable="sync.hook-failed"),
+    Fault("the source's clock is a year ahead", WIRE, on(year_ahead), unable="sync.clock-skew"),
+    Fault("the key is forced to another command", WIRE, on(key_of_something_else), unable="sync.key-refuses"),
+    Fault("more comes than the quota allows", WIRE, on(too_much), unable="sync.quota-exceeded"),
+)
+HEALTHY = (
+    Healthy(
+        "a file changes under the same size and time",
+        WIRE,
+        on(changed_in_silence),
+        warned="sync.changed-in-silence",
+    ),
+    Healthy("the source's clock is ten minutes behind", WIRE, on(ten_minutes_behind), warned="sync.clock-skew"),
+    Healthy("nothing changed since the last pull", WIRE, on(lambda bench: None)),
+    Healthy("files come and go", WIRE, on(come_and_gone)),
+    Healthy("a link, a pipe and a file with holes", WIRE, on(odd_names)),
+    Healthy("half of the small files are new", WIRE, on(half_anew)),
+)

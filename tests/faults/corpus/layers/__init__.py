@@ -1,0 +1,1 @@
+"""The layers of the corpus, one file each."""
