@@ -36,7 +36,8 @@ test: $(VENV)/.installed system-test ## Run all tests, the lab of containers inc
 	@$(BIN)/python -m pytest tests
 
 faults: $(VENV)/.installed system-test ## The corpus of faults: what is caught, named and missed; LAYER=sqlite for one layer
-	@FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults/test_corpus.py tests/faults/test_sweeps.py tests/faults/test_pairs.py
+	@FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults/test_corpus.py tests/faults/test_pairs.py \
+		tests/faults/test_sweeps.py
 
 faults-all: $(VENV)/.installed system-test ## The same, with every sweep whole (hours)
 	@FAULTS=all FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults

@@ -20,6 +20,7 @@ from backupcheck.options import (
     add_evidence_options,
     add_history_options,
     add_keys_options,
+    add_mutate_options,
     add_report_options,
     add_restore_options,
     add_services,
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from backupcheck.errors import BackupcheckError
 
-    signal.signal(signal.SIGTERM, _like_ctrl_c)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
     try:
         status: int = options.do(options)
     except KeyboardInterrupt:
@@ -65,10 +66,6 @@ def _told(error: BackupcheckError) -> int:
     if error.advice:
         print(f"  {error.advice}", file=sys.stderr)
     return error.exit_status
-
-
-def _like_ctrl_c(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,12 +107,10 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     add_sync_options(sync)
     add_wait(sync)
     add_services(sync)
-    backup = add(
-        "backup", "back the mirror up into the repository; 2 if it is not whole, which a drill then shows", _backup
-    )
+    backup = add("backup", "back the mirror up into the repository; 2 if not whole, which a drill shows", _backup)
     add_wait(backup)
-    backup.add_argument("--init", action="store_true", help="make the repository if there is none")
-    nightly.add_argument("--init", action="store_true", help="make the repository if there is none")
+    for command in (nightly, backup):
+        command.add_argument("--init", action="store_true", help="make the repository if there is none")
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
     add_engine(drill)
     add_wait(drill)
@@ -124,6 +119,7 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     add_restore_options(
         add("restore", "restore one service into a folder or to a host, compare it, say what is next", _restore)
     )
+    add_mutate_options(add("mutate", "put faults into restored data, say which the specs miss", _mutate))
     keys = add("keys", "make the site's keys, print what each source must allow, pin host keys", _keys)
     add_keys_options(keys)
     add_services(keys)
@@ -251,6 +247,13 @@ def _restore(options: argparse.Namespace) -> int:
     identity = Path(options.identity) if options.identity else None
     asked = RestoreOptions(options.to, options.snapshot, options.verbose, identity)
     return restore(site_of(options), options.services[0], asked)
+
+
+def _mutate(options: argparse.Namespace) -> int:
+    from backupcheck.chosen import all_right
+    from backupcheck.mutate import mutate
+
+    return mutate(*all_right(options), options)
 
 
 def _nightly(options: argparse.Namespace) -> int:

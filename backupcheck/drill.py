@@ -201,7 +201,7 @@ class Drill:
         self.progress(name, "opening the box")
         (folder / BOX).mkdir(mode=0o711)
         with _timed(service, "box"):
-            box = stack.enter_context(self.engine.open(_request(service.spec, tree, folder / BOX)))
+            box = stack.enter_context(self.engine.open(request_of(service.spec, tree, folder / BOX)))
         stack.callback(service.shared.close)
         service.isolated = box.isolated
         service.box.set_result(box)
@@ -253,7 +253,8 @@ def sweep(folder: Path) -> int:
     return scratchfolder.sweep(folder)
 
 
-def _request(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
+def request_of(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
+    """What to ask an engine for, for a service restored as `tree`; the box's own files go below `folder`."""
     there = tuple(path for path in spec.declared if tree.status(path, follow=False) is not None)
     return BoxRequest(
         service=spec.service,

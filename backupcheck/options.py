@@ -72,6 +72,20 @@ def add_restore_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
 
 
+def add_mutate_options(command: argparse.ArgumentParser) -> None:
+    """Which services of which snapshot, in which boxes, and how good their specs must be."""
+    command.description = """Puts faults, one at a time, into a private copy of restored data, asks the spec of
+    each, and says which it would let pass, with a line of YAML that catches it. Exit status 0: it was measured,
+    whatever the score; 1: the score is below --least; 2: a service could not be measured, for it is not healthy
+    as it is."""
+    add_engine(command)
+    command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    command.add_argument("--json", metavar="FILE", help="write every mutant and what became of it into this file")
+    command.add_argument("--least", type=_percent, default=0, metavar="PERCENT",
+                         help="exit with 1 if a smaller share of all mutants is killed, such as 80%%")  # fmt: skip
+    add_services(command)
+
+
 def add_sync_options(command: argparse.ArgumentParser) -> None:
     """What a person may let through, and how closely to look."""
     for name, meaning in (
@@ -163,6 +177,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-03-31") from None
+
+
+def _percent(text: str) -> int:
+    if not re.fullmatch(r"([0-9]|[1-9][0-9]|100)%?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: write it like 80%")
+    return int(text.removesuffix("%"))
 
 
 def _seconds(text: str) -> float:

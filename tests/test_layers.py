@@ -54,14 +54,16 @@ HOUSE = """
  9  policy                                               # what policies are made of
  9  replicas                                             # the copies of a site's data
 10  restoring policies/* repeating destination fitting
+10  mutants/                                             # what mutators are made of
 11  delivery unboxed
+11  mutators/*                                           # ways to make mutants: none knows another
 11  drill sync sitekeys/ policing
-12  suite doctor/
+12  suite doctor/ mutating/
 13  items notifying textfile
 14  fixtures session face recorded finishing
 15  pytest_plugin inturn
 16  nightly
-17  demo options retelling comeback
+17  demo options retelling comeback mutate
 18  chosen                                               # what a command line asks for
 19  cli
 20  __main__

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.faults.corpus import all_layers
 from tests.faults.corpus.case import Fault, Healthy, Said
 from tests.faults.corpus.rooms import Rooms
-from tests.faults.corpus.tally import TALLY, Scored
+from tests.faults.corpus.tally import TALLY, Scored, wilson
+from tests.lab.lab import REPOSITORY_ROOT
 
 LAYERS = tuple(all_layers())
 FAULTS = [
@@ -58,3 +61,13 @@ def test_names_of_cases_are_different() -> None:
     names += [state.name for _, _, states in LAYERS for state in states]
 
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.skipif(bool(os.environ.get("FAULTS_LAYER")), reason="one layer alone was asked for")
+def test_the_readme_has_the_figures_of_the_corpus() -> None:
+    text = (REPOSITORY_ROOT / "README.md").read_text()
+
+    for count, what in ((len(FAULTS), "faults"), (len(HEALTHY), "healthy states")):
+        low, high = (f"{bound:.1%}".removesuffix(".0%").rstrip("%") + " %" for bound in wilson(count, count))
+        assert f"of {count} {what} {count} " in text.lower()
+        assert f"({low} to {high}" in text

@@ -76,7 +76,7 @@ def log_removed(site: Site) -> None:
 
 def bits_rot(site: Site) -> None:
     """The mirror's disk changes a byte, and neither size nor time."""
-    place = site.mirrored("notes", "/srv/notes/note-07.md")
+    place = site.mirrored("proxy", "/etc/proxy/home.key")
     status = place.stat()
     content = bytearray(place.read_bytes())
     content[60] ^= 1
@@ -100,7 +100,12 @@ FAULTS = (
     Fault("a record of evidence removed", DRILL, line_removed, "evidence.missing"),
     Fault("the last record of evidence removed", DRILL, last_line_removed, "evidence.cut-off"),
     Fault("the log of evidence removed", DRILL, log_removed, "evidence.cut-off"),
-    Fault("a byte of the mirror rots", NIGHT, bits_rot, ("sync.mirror-damaged", "seal.content-changed")),
+    Fault(
+        "a byte of the mirror rots",
+        NIGHT,
+        bits_rot,
+        ("sync.mirror-damaged", "seal.content-changed", "certificate.key-unreadable"),
+    ),
     Fault(
         "a test in Python that is skipped",
         DRILL,

@@ -1,0 +1,1 @@
+"""The ways to make mutants, one file a kind; the folder's listing is the registry."""

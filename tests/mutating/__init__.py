@@ -1,0 +1,1 @@
+"""What puts mutants into copies, and asks."""

@@ -1,0 +1,1 @@
+"""Every mutator, by the contract that all of them keep."""
