@@ -130,7 +130,8 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     notify = add("notify", "with --test: send a test message by each notifier of the site", _notify)
     notify.add_argument("--test", action="store_true", required=True, help="and say what becomes of it")
-    add("doctor", "look at everything that the night needs, before the night does", _doctor)
+    doctor = add("doctor", "look at everything that the night needs, before the night does", _doctor)
+    doctor.add_argument("--notify", action="store_true", help="and send a test message by each notifier")
     add("validate", "read the site and all specs, and say what is wrong with them", _validate)
 
 
@@ -160,7 +161,8 @@ def _doctor(options: argparse.Namespace) -> int:
     from backupcheck.chosen import all_right
     from backupcheck.doctor import say
 
-    return say(*all_right(options))
+    found = say(*all_right(options))
+    return max(found, _notify(options)) if options.notify else found
 
 
 def _keys(options: argparse.Namespace) -> int:

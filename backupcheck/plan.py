@@ -51,13 +51,15 @@ def repository_of(site: Site) -> Repository:
     return Repository(Access(spec.url, spec.password_file, spec.environment_file))
 
 
-def make_plan(site: Site, services: Iterable[str], snapshot: str = "latest") -> Plan:
-    """Choose the snapshot and look at what it holds.
+def make_plan(
+    site: Site, services: Iterable[str], snapshot: str = "latest", repository: Repository | None = None
+) -> Plan:
+    """Choose the snapshot and look at what it holds, in the site's repository or by another way to it.
 
     `latest` is the newest of the site's own host and tags, never another host's; else an id's beginning.
     Raises `RepositoryError`, or `BadBackup` with `repository.no-snapshot`.
     """
-    repository = repository_of(site)
+    repository = repository or repository_of(site)
     own = repository.snapshots(site.snapshot_host, site.repository.tags)
     chosen = _chosen(own, snapshot)
     if not chosen:

@@ -42,7 +42,11 @@ def collected(folder: Path) -> Collected:
         (sys.executable, "-m", "backupcheck.testfiles", *files),
         SECONDS,
         cwd=folder,
-        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
     )
     try:
         said = json.loads(proc.run(command).text.splitlines()[-1])

@@ -391,6 +391,20 @@ def test_a_site_without_notifiers_has_none_to_test(tmp_path: Path, capsys: pytes
     assert "no `notifiers:`" in capsys.readouterr().out
 
 
+def test_the_doctor_sends_a_test_message_if_asked_to() -> None:
+    with small_site() as small, listening() as server:
+        (small.specs / "ping").write_text(server.url)
+        (small.specs / "ping").chmod(0o600)
+        with small.site.open("a") as file:
+            file.write("notifiers:\n  - ping: {url_file: ping}\n")
+        small.command("doctor")
+        before = list(server.endings)
+        said = small.command("doctor", "--notify")
+
+    assert (before, server.endings) == ([], ["/log"])
+    assert said.text.splitlines()[-1].startswith("ok ")
+
+
 def test_nights_tell_how_they_went() -> None:
     with small_site() as small, listening() as server, listening() as chat:
         for name, url in (("ping", server.url), ("chat", f"json://127.0.0.1:{chat.port}/{TOKEN}")):

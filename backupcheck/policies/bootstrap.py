@@ -10,9 +10,12 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from backupcheck.boxes.folder import made
 from backupcheck.disks import disks
 from backupcheck.enclosed import backed_up_around
 from backupcheck.errors import BackupcheckError, Interrupted
+from backupcheck.measures import proven
+from backupcheck.plan import make_plan
 from backupcheck.policy import Policy, View
 from backupcheck.restic.access import Access
 from backupcheck.restic.failures import NOT_FOUND, WRONG_PASSWORD
@@ -20,6 +23,8 @@ from backupcheck.restic.repository import Repository
 from backupcheck.result import Finding, Outcome, finding_of
 from backupcheck.seams import Facts
 from backupcheck.spec.models import Place
+from backupcheck.tree import Tree
+from backupcheck.units import counted
 
 URL, PASSWORD, ENVIRONMENT = "url", "password", "environment"
 NEEDED = (URL, PASSWORD)
@@ -35,13 +40,17 @@ AMISS = {
 class Kit(Facts):
     """What a recovery kit is good for. `missing` are files that it lacks, `amiss` says why it does not open the
     repository, `trouble` that it could not be tried, `other` that it opens another one; `snapshots` of this site
-    were seen with it. `beside` names the disk that it shares with the machine's own password."""
+    were seen with it. `service` was restored with it, so many `files` of those that are `listed`. `beside` names
+    the disk that it shares with the machine's own password."""
 
     missing: tuple[str, ...] = ()
     amiss: str = ""
     trouble: Finding | None = None
     other: bool = False
     snapshots: int = 0
+    service: str = ""
+    files: int = 0
+    listed: int = 0
     beside: str = ""
 
     @property
@@ -65,8 +74,9 @@ class Bootstrap(Policy[BootstrapFacts]):
     A recovery kit is a folder, such as a mounted stick, with all that a new machine needs: the file `url` (one
     line, restic's URL), the file `password`, and if the storage wants credentials the file `environment` with
     NAME=value lines. restic is called with the kit's files alone, without this user's home; for
-    `sftp:` this machine's ssh keys are taken all the same, for ssh looks for them by itself. Without a kit there
-    is only what `repository.password_also_at` states, and nobody has tried it.
+    `sftp:` this machine's ssh keys are taken all the same, for ssh looks for them by itself. The smallest service
+    that the run has proven is restored with the kit alone, into the scratch folder. Without a kit there is only
+    what `repository.password_also_at` states, and nobody has tried it.
 
         - bootstrap: {}
         - bootstrap: {kit: /media/recovery-kit}
@@ -75,6 +85,7 @@ class Bootstrap(Policy[BootstrapFacts]):
     `bootstrap.inside` (the password's file lies in what it opens, and nothing else is known),
     `bootstrap.kit-missing` (the kit, or a file of it), `bootstrap.kit-wrong` (it does not open the repository),
     `bootstrap.kit-other` (it opens another one), `bootstrap.kit-empty` (it shows no snapshot of this site),
+    `bootstrap.kit-restore` (what it restores is not what the snapshot lists; skipped if no service was proven),
     `bootstrap.kit-beside` (the kit lies on the same disk as the password: a warning), `bootstrap.no-kit` (none is
     named: skipped); and where it could not look, restic's failure by its own name.
     """
@@ -155,11 +166,28 @@ class Bootstrap(Policy[BootstrapFacts]):
                 expected="at least 1 snapshot",
                 actual=kit.snapshots,
             )
+            if not empty:
+                yield self._judge_restore(kit, name)
         if kit.beside:
             message = f"the recovery kit lies on the same disk as the password here ({kit.beside})"
             yield self.finding(
                 "kit-beside", Outcome.WARN, name, message, advice="keep it where this machine is not"
             )
+
+    def _judge_restore(self, kit: Kit, name: str) -> Finding:
+        if not kit.service:
+            message = "no service was proven in this run, so none was restored with the recovery kit"
+            return self.finding("kit-restore", Outcome.SKIP, name, message)
+        good = kit.files == kit.listed
+        return self.finding(
+            "kit-restore",
+            Outcome.PASS if good else Outcome.FAIL,
+            name,
+            f"the recovery kit alone restored {kit.service}" + ("" if good else ", but not all of it"),
+            expected=counted(kit.listed, "file", "files"),
+            actual=counted(kit.files, "file", "files"),
+            advice="" if good else "see why, by `restic restore` with the kit's files on another machine",
+        )
 
 
 def _tried(folder: Path, view: View) -> Kit:
@@ -180,6 +208,7 @@ def _tried(folder: Path, view: View) -> Kit:
             if repository.id() != own:
                 return Kit(other=True, beside=beside)
             found = repository.snapshots(view.site.snapshot_host, view.site.repository.tags)
+            service, files, listed = _restored(repository, view) if found else ("", 0, 0)
         except Interrupted:
             raise
         except BackupcheckError as error:
@@ -187,7 +216,25 @@ def _tried(folder: Path, view: View) -> Kit:
                 return Kit(amiss=AMISS[error.id], beside=beside)
             trouble = finding_of(error, access.name).model_copy(update={"outcome": Outcome.ERROR})
             return Kit(trouble=trouble, beside=beside)
-    return Kit(snapshots=len(found), beside=beside)
+    return Kit(snapshots=len(found), service=service, files=files, listed=listed, beside=beside)
+
+
+def _restored(repository: Repository, view: View) -> tuple[str, int, int]:
+    """Restore the smallest service that the run has proven, with nothing of this machine's: its name, how many of
+    its files came whole, and how many there are; an empty name if none was proven."""
+    good = [proof for proof in view.run.services if proven(proof) and proof.snapshot and proof.bytes is not None]
+    if not good:
+        return "", 0, 0
+    smallest = min(good, key=lambda proof: proof.bytes or 0)
+    plan = make_plan(view.site, [smallest.service], smallest.snapshot or "", repository)
+    stored = plan.services.get(smallest.service)
+    if stored is None:
+        return smallest.service, 0, smallest.files or 0
+    with made(view.site.scratch.folder.resolve()) as scratch:
+        restored = repository.restore(plan.snapshot.id, stored.path, scratch / "restored")
+        root = scratch / "restored" / stored.path.lstrip("/")
+        files = sum(entry.is_file for entry in Tree(root).walk()) if root.is_dir() else 0
+    return smallest.service, 0 if restored.damage else files, stored.files
 
 
 def _url(file: Path) -> str:

@@ -14,7 +14,7 @@ from backupcheck.policies.bootstrap import Bootstrap
 from backupcheck.policy import View
 from backupcheck.result import Finding, Outcome
 from tests.policies import stored
-from tests.policies.seen import NOW, view
+from tests.policies.seen import NOW, proof, view
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,39 @@ def test_passes_with_a_kit_that_opens_the_repository_by_itself(site: Path) -> No
 
     assert red(findings) == {}
     assert [each.actual for each in findings if each.id == "bootstrap.kit-empty"] == [1]
+
+
+def drilled(site: Path) -> View:
+    """A run that has proven the service `notes`."""
+    (snapshot,) = view(site).repository.all_snapshots()
+    return view(site, proof(snapshot=snapshot.id, bytes=1, files=1))
+
+
+def restore_of(findings: list[Finding]) -> tuple[str, str, str]:
+    (finding,) = (each for each in findings if each.id == "bootstrap.kit-restore")
+    return finding.outcome.value, str(finding.actual), finding.message
+
+
+def test_a_service_is_restored_with_the_kit_alone(site: Path) -> None:
+    findings = asked(drilled(site), site / "kit")
+
+    assert restore_of(findings) == ("pass", "1 file", "the recovery kit alone restored notes")
+    assert red(findings) == {}
+    assert list((site / "scratch").iterdir()) == []
+
+
+def test_what_the_kit_cannot_restore_fails(site: Path) -> None:
+    seen = drilled(site)
+    for pack in stored.packs(site):
+        pack.chmod(0o600)
+    data = min(stored.packs(site), key=lambda pack: pack.stat().st_size)
+    data.write_bytes(bytes(20) + data.read_bytes()[20:])
+
+    assert red(asked(seen, site / "kit")) == {"bootstrap.kit-restore": "fail"}
+
+
+def test_without_a_proven_service_nothing_is_restored(site: Path) -> None:
+    assert restore_of(asked(view(site), site / "kit"))[0] == "skip"
 
 
 def test_passes_where_somebody_said_where_the_password_is(site: Path) -> None:
