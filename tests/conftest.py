@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def night(lab: Lab) -> LabNight:
 
 
 @pytest.fixture(scope="session")
-def mirror(night: LabNight) -> Path:
-    """The mirror that the night left: one folder a service."""
-    return night.lab.paths.mirror
+def mirror(night: LabNight, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the mirror that the night left: one folder a service, whatever later syncs do to the lab's own."""
+    kept = tmp_path_factory.mktemp("mirror") / "mirror"
+    subprocess.run(["cp", "-a", "--", str(night.lab.paths.mirror), str(kept)], check=True)
+    return kept

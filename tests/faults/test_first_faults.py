@@ -101,16 +101,16 @@ def test_a_wrong_password_is_an_error_and_not_a_verdict_on_the_backup(site: Faul
 
 
 @pytest.mark.parametrize("site", ["lldap"], indirect=True)
-def test_an_empty_spec_is_refused_before_anything_runs(site: FaultSite) -> None:
-    before = sorted((site.folder / "reports").iterdir())
+def test_an_empty_spec_proves_nothing_and_is_told_by_monitoring_too(site: FaultSite) -> None:
     site.spec.write_text(site.spec.read_text().partition("checks:")[0] + "checks: []\n")
 
-    completed = command("drill", "--site", str(site.site))
+    report = site.run("drill")
 
-    assert completed.code == 3
-    assert f"{site.spec}:" in completed.stderr
-    assert "proves nothing" in completed.stderr
-    assert sorted((site.folder / "reports").iterdir()) == before
+    assert report.status == 3
+    assert report.red() == {("spec.invalid", "error")}
+    (told,) = [finding["message"] for _, finding in report.findings() if finding["id"] == "spec.invalid"]
+    assert told.startswith(f"{site.spec}:")
+    assert "proves nothing" in told
 
 
 @pytest.mark.parametrize("site", ["lldap"], indirect=True)
