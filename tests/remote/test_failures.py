@@ -138,8 +138,10 @@ def test_an_rsync_that_is_killed_here_is_named(sshd: Sshd, root: Path, tmp_path:
     slowly(sshd, root, tmp_path, 'eval "exec $cmd"')
 
     def kill() -> None:
-        for process in processes_with(str(tmp_path / "mirror"))[which]:
-            os.kill(process, signal.SIGKILL)
+        victims = processes_with(str(tmp_path / "mirror"))[which]
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # the one must not tell of the other's end
+            for process in victims:
+                os.kill(process, number)
 
     pull = sshd.source(str(root)).pull
     error = meanwhile(lambda: pull(ALL, tmp_path / "mirror"), tmp_path / "mirror", kill)
