@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -141,7 +142,8 @@ def test_an_rsync_that_is_killed_here_is_named(sshd: Sshd, root: Path, tmp_path:
         victims = processes_with(str(tmp_path / "mirror"))[which]
         for number in (signal.SIGSTOP, signal.SIGKILL):  # the one must not tell of the other's end
             for process in victims:
-                os.kill(process, number)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
 
     pull = sshd.source(str(root)).pull
     error = meanwhile(lambda: pull(ALL, tmp_path / "mirror"), tmp_path / "mirror", kill)
