@@ -55,7 +55,7 @@ def test_a_repository_that_is_damaged_is_a_bad_backup(site: SmallSite) -> None:
     report = site.run("drill")
 
     assert (report.status, report.outcomes()) == (1, dict.fromkeys(SERVICES, "fail"))
-    assert of_the_run(report) == [("repository", "repository.data-damaged", "fail")]
+    assert of_the_run(report) == [("repository", "repository.index-damaged", "fail")]
 
 
 def test_a_pull_that_fails_is_named_by_the_pull_and_the_next_day_by_the_seal(site: SmallSite) -> None:
