@@ -178,7 +178,7 @@ class Bootstrap(Policy[BootstrapFacts]):
         if not kit.service:
             message = "no service was proven in this run, so none was restored with the recovery kit"
             return self.finding("kit-restore", Outcome.SKIP, name, message)
-        good = kit.files == kit.listed
+        good = kit.files == kit.listed > 0
         return self.finding(
             "kit-restore",
             Outcome.PASS if good else Outcome.FAIL,

@@ -55,11 +55,13 @@ def moments(kind: str) -> list[float]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_night_that_is_ended_at_any_moment_costs_nothing(number: signal.Signals, rooms: Rooms) -> None:
+    statuses = set()
     with NIGHT.open(rooms) as site:
         for moment in moments(number.name):
             before = snapshots(site)
             runs = set(runs_of(site))
             status = ended(site, number, moment)
+            statuses.add(status)
             for run in sorted(set(runs_of(site)) - runs):
                 told = read(site.folder / "reports" / run)
                 assert status == told.exit_status or number is signal.SIGKILL
@@ -68,6 +70,7 @@ def test_a_night_that_is_ended_at_any_moment_costs_nothing(number: signal.Signal
 
             assert before <= snapshots(site), f"after {moment:.2f} s"
 
+        assert statuses - {0}, "not one night was ended before its end"
         after = site.said()
         assert not after.red, site.told
         assert site.left_in_scratch == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.faults.corpus import all_layers
@@ -30,7 +32,7 @@ pytestmark = [pytest.mark.lxc, pytest.mark.lab]
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_both_are_named(one: str, other: str, rooms: Rooms) -> None:
-    if one not in BY_NAME or other not in BY_NAME:
+    if os.environ.get("FAULTS_LAYER") and not {one, other} <= BY_NAME.keys():
         pytest.skip("their layer was not asked for")
     first, second = BY_NAME[one], BY_NAME[other]
     assert first.stand == second.stand

@@ -85,6 +85,13 @@ def test_what_the_kit_cannot_restore_fails(site: Path) -> None:
     assert red(asked(seen, site / "kit")) == {"bootstrap.kit-restore": "fail"}
 
 
+def test_a_service_of_which_the_kit_finds_nothing_is_not_restored(site: Path) -> None:
+    (snapshot,) = view(site).repository.all_snapshots()
+    seen = view(site, proof(service="tasks", snapshot=snapshot.id, bytes=0), services=("notes", "tasks"))
+
+    assert restore_of(asked(seen, site / "kit"))[:2] == ("fail", "0 files")
+
+
 def test_without_a_proven_service_nothing_is_restored(site: Path) -> None:
     assert restore_of(asked(view(site), site / "kit"))[0] == "skip"
 
