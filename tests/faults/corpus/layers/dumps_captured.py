@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-
-import pytest
 
 from backupcheck.capture.postgres import Postgres
 from tests.faults.corpus.case import Fault, Healthy
@@ -30,7 +27,6 @@ from tests.faults.corpus.recipes import (
 MEALIE = "/tmp/mealie_backup.sql"
 AS_READER = Served(SQL, configured, CAPTURED_SPEC.replace("SERVER", "ROLE"))
 """The capture's role may read each table, and is nobody else."""
-OLDER = "/usr/lib/postgresql/*/bin/pg_dump"
 AS_CAPTURED = ("postgres.rows-not-as-captured", "postgres.newest-not-as-captured")
 
 
@@ -43,14 +39,6 @@ def _with(service: Sourced, program: str) -> None:
     (capture,) = service.spec.capture
     assert isinstance(capture, Postgres)
     service.spec = service.spec.model_copy(update={"capture": (capture.model_copy(update={"program": program}),)})
-
-
-def older_program(service: Sourced) -> None:
-    """The server was upgraded, and the backup still calls the old pg_dump."""
-    found = sorted(Path("/").glob(OLDER.lstrip("/")))
-    if not found:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    _with(service, str(found[0]))
 
 
 def stopped(service: Sourced) -> None:
@@ -140,7 +128,6 @@ FAULTS = (
         done("alter table step enable row level security; create policy own on step using (recipe < 100)"),
         unable="capture.row-security",
     ),
-    Fault("a pg_dump that is older than its server", CAPTURED, older_program, unable="capture.version-mismatch"),
     Fault("a table's page written over at the source", CAPTURED, damaged, unable="capture.source-damaged"),
     Fault("a database that was renamed", CAPTURED, renamed, unable="capture.no-database"),
     Fault("a server that is down", CAPTURED, stopped, unable="capture.no-server"),
