@@ -73,7 +73,8 @@ def back_up(site: Site, *, init: bool) -> str:
             id="backup.no-mirror",
             advice="run `backupcheck sync` first",
         )
-    return repository.backup(site.mirror, site.snapshot_host, site.repository.tags)
+    wait = site.repository.lock_wait.total_seconds()
+    return repository.backup(site.mirror, site.snapshot_host, site.repository.tags, wait)
 
 
 def not_whole(site: Site, every: Loaded) -> dict[str, str]:

@@ -24,6 +24,7 @@ from backupcheck.errors import (
 DAMAGED = "repository.data-damaged"
 INDEX_DAMAGED = "repository.index-damaged"
 NOT_FOUND = "repository.not-found"
+LOCKED = "repository.locked"
 WRONG_PASSWORD = "repository.wrong-password"
 RETRYING = "returned error, retrying"
 UNKNOWN = "repository.unknown"
@@ -134,7 +135,7 @@ _FAILURES = (
         "check the storage's credentials and the files' owner",
     ),
     Failure(
-        "repository.locked",
+        LOCKED,
         r"repository is already locked",
         RepositoryError,
         "another restic holds a lock on the repository",
@@ -157,7 +158,7 @@ _FAILURES = (
         DAMAGE_ADVICE,
     ),
 )
-_BY_STATUS = {10: NOT_FOUND, 11: "repository.locked", 12: WRONG_PASSWORD}
+_BY_STATUS = {10: NOT_FOUND, 11: LOCKED, 12: WRONG_PASSWORD}
 
 
 def classified(error: ProcessError) -> BackupcheckError:

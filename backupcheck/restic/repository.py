@@ -8,6 +8,7 @@ read-only repository, and a warm cache hides packs that are gone.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
@@ -32,6 +33,7 @@ from backupcheck.restic.failures import (
     DAMAGED,
     GONE,
     INDEX_DAMAGED,
+    LOCKED,
     NO_REASON,
     NOT_FOUND,
     Reading,
@@ -52,6 +54,9 @@ SUCCESS = frozenset({0})
 READING = ("--no-lock", "--no-cache")
 MOST_NAMED = 5
 LOOK_SECONDS = 0.05
+LOCK_NAP = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Repository:
@@ -91,8 +96,10 @@ class Repository:
         """Make a new repository."""
         self._run("init")
 
-    def backup(self, folder: Path, host: str, tags: Iterable[str]) -> str:
+    def backup(self, folder: Path, host: str, tags: Iterable[str], lock_wait: float = 0) -> str:
         """Back up the contents of `folder` as the root of a new snapshot; the snapshot's id.
+
+        Another restic's lock, such as a prune's, is waited for, `lock_wait` seconds at most.
 
         Raises `BadBackup` with `backup.incomplete` when restic could not read some of it (status 3), and
         `RepositoryError` with `repository.cache-damaged` where only this machine's cache is damaged.
@@ -101,7 +108,7 @@ class Repository:
         words = ["backup", "--json", "--quiet", "--host", host]
         words += [word for tag in tags for word in ("--tag", tag)]
         try:
-            completed = self._run(*words, ".", cwd=folder, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
+            completed = self._locking(*words, ".", cwd=folder, lock_wait=lock_wait)
         except BackupcheckError as error:
             if error.id in (DAMAGED, INDEX_DAMAGED) or f"{self._cache}/" in error.message:
                 self._require_cache(error.message)
@@ -118,6 +125,18 @@ class Repository:
         if not summaries or not summaries[-1].get("snapshot_id"):
             raise RepositoryError("restic backup ended without its summary", id="repository.unknown")
         return str(summaries[-1]["snapshot_id"])
+
+    def _locking(self, *words: str, cwd: Path, lock_wait: float) -> proc.Completed:
+        """What takes a lock. restic waits for another's by itself since 0.16 only (`--retry-lock`)."""
+        deadline = time.monotonic() + lock_wait
+        while True:
+            try:
+                return self._run(*words, cwd=cwd, timeout=SECONDS_LARGE, accept=frozenset({0, 3}))
+            except RepositoryError as error:
+                if error.id != LOCKED or time.monotonic() >= deadline:
+                    raise
+                log.info("waiting for another restic's lock on the repository: %s", error.message)
+            time.sleep(min(LOCK_NAP, max(0.0, deadline - time.monotonic())))
 
     def _require_cache(self, words: str) -> None:
         """Raises `RepositoryError` where the repository itself is whole, read without the cache."""

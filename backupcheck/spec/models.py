@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
 
+from backupcheck.duration import Duration
 from backupcheck.mistakes import nearest
 from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind, Notifier
 from backupcheck.waivers import Waiver
@@ -217,6 +219,9 @@ class RepositorySpec(Model):
     )
     host: str | None = Field(None, description="the host name of the site's snapshots; the site's name by default")
     tags: tuple[str, ...] = Field(("backupcheck",), description="tags that the site's snapshots all have")
+    lock_wait: Duration = Field(
+        timedelta(minutes=15), description="how long a backup waits for another restic's lock, such as a prune's"
+    )
     password_also_at: str = Field(
         "", description="where, outside this machine and its backups, the password is also kept; for `doctor`"
     )

@@ -32,6 +32,8 @@ SEED = 11
 SECONDS = 4.0
 """About how long a night of this site takes: moments are chosen below it, and some come after its end."""
 PATIENCE = 60.0
+PAUSE = 0.5
+"""Between two prunes, so that now and then the repository is nobody's."""
 DATABASE = "/srv/tasks/tasks.db"
 WRITER = """
 import sqlite3, sys, time
@@ -98,12 +100,12 @@ def test_a_prune_beside_the_night_makes_no_backup_bad(rooms: Rooms) -> None:
             *("restic", "--quiet", "--no-cache", "--repo", str(site.folder / "repository")),
             *("--password-file", str(site.folder / "password"), "forget", "--keep-last", "2", "--prune"),
         )
-        loop = f"while :; do {' '.join(pruning)}; done"
+        loop = f"while :; do {' '.join(pruning)}; sleep {PAUSE}; done"
         with beside(["bash", "-c", loop]):
             for _ in range(2):
                 found = site.said()
                 assert not found.bad, site.told
-        site.restic("unlock")
+        site.restic("unlock", "--remove-all")
 
         assert not site.said().red, site.told
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -369,6 +371,23 @@ def test_a_locked_repository_is_read_and_its_lock_left_alone(
     assert outcome.damage == ()
     assert len(repository.snapshots(HOST, TAGS)) == 1
     assert sorted(file.name for file in (folder / "locks").iterdir()) == locks
+
+
+def test_a_backup_waits_for_anothers_lock_and_not_for_ever(
+    repository: Repository, base: Base, folder: Path
+) -> None:
+    password = str(base.folder / "password")
+    exclusive = ["restic", "-q", "-r", str(folder), "-p", password, "check", "--read-data"]
+    with subprocess.Popen(exclusive, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+        while other.poll() is None and not any((folder / "locks").iterdir()):
+            time.sleep(0.005)
+        other.send_signal(signal.SIGSTOP)
+        error = refusal(lambda: repository.backup(base.mirror, HOST, TAGS))
+        threading.Timer(1, other.send_signal, (signal.SIGCONT,)).start()
+        snapshot = repository.backup(base.mirror, HOST, TAGS, lock_wait=60)
+
+    assert (error.id, error.exit_status) == ("repository.locked", 2)
+    assert any(known.id.startswith(snapshot) for known in repository.snapshots(HOST, TAGS))
 
 
 def test_a_read_only_repository_is_read(

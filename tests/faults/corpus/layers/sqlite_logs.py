@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -129,7 +130,8 @@ def zeros_after_a_power_cut(data: Harmed) -> None:
 
 
 def without_log(data: Sourced) -> None:
-    """An exclude that meant other files leaves the log of a running application out."""
+    """An exclude that meant other files leaves the log of a running application out; of a later second."""
+    time.sleep(1)
     source = data.spec.source.model_copy(update={"exclude": ("/srv/notes/*-wal", "/srv/notes/*-shm")})
     data.spec = data.spec.model_copy(update={"source": source})
     application = data.stack.enter_context(closing(sqlite3.connect(data.place(NOTES), isolation_level=None)))
