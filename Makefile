@@ -32,8 +32,9 @@ else
 	$(BIN)/python -m tests.lab exec-host $(CURDIR)/$(BIN)/backupcheck nightly --init --site $(CURDIR)/tests/lab/site.yaml
 endif
 
+# no test may hang the run: the bound is by far more than the longest takes on a slow machine
 test: $(VENV)/.installed system-test ## Run all tests, the lab of containers included
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest --timeout 900 -o console_output_style=times --durations 40 tests
 
 faults: $(VENV)/.installed system-test ## The corpus of faults: what is caught, named and missed; LAYER=sqlite for one layer
 	@FAULTS_LAYER="$(LAYER)" $(BIN)/python -m pytest -q tests/faults/test_corpus.py tests/faults/test_pairs.py \

@@ -13,10 +13,10 @@ echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.d/n
 # A kernel file system cannot be mounted in a user namespace, so its unit would leave systemd `degraded`.
 SMALL_SYSTEMD = """
 for unit in sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount dev-hugepages.mount \
-    systemd-modules-load.service modprobe@.service systemd-udevd.service systemd-networkd.service \
-    systemd-networkd-wait-online.service console-getty.service container-getty@.service \
-    systemd-timesyncd.service e2scrub_reap.service apt-daily.timer apt-daily-upgrade.timer \
-    dpkg-db-backup.timer fstrim.timer e2scrub_all.timer systemd-logind.service \
+    dev-mqueue.mount systemd-modules-load.service modprobe@.service systemd-udevd.service \
+    systemd-networkd.service systemd-networkd-wait-online.service console-getty.service \
+    container-getty@.service systemd-timesyncd.service e2scrub_reap.service apt-daily.timer \
+    apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer systemd-logind.service \
     systemd-ask-password-console.path systemd-ask-password-wall.path; do
     ln -sf /dev/null "$1/etc/systemd/system/$unit"
 done

@@ -6,13 +6,14 @@ then runs with each of them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -354,16 +355,32 @@ def test_an_emptied_config_is_damage(repository: Repository, folder: Path) -> No
     assert (error.id, error.exit_status) == ("repository.data-damaged", 1)
 
 
+@contextlib.contextmanager
+def exclusively_locked(folder: Path, base: Base) -> Iterator[subprocess.Popen[bytes]]:
+    """Another restic that is stopped while it holds the repository's exclusive lock."""
+    words = ["restic", "-q", "-r", str(folder), "-p", str(base.folder / "password"), "check", "--read-data"]
+
+    def is_locked() -> bool:  # a lock that is still being written has a longer name, and nobody sees it
+        return any(len(lock.name) == 64 for lock in (folder / "locks").iterdir())
+
+    while True:  # on a busy machine it may be done before it is stopped
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+            try:
+                while other.poll() is None and not is_locked():
+                    time.sleep(0.005)
+                other.send_signal(signal.SIGSTOP)
+                if is_locked():
+                    yield other
+                    return
+            finally:
+                other.send_signal(signal.SIGCONT)
+
+
 def test_a_locked_repository_is_read_and_its_lock_left_alone(
     repository: Repository, base: Base, folder: Path, tmp_path: Path
 ) -> None:
-    password = str(base.folder / "password")
-    exclusive = ["restic", "-q", "-r", str(folder), "-p", password, "check", "--read-data"]
-    (folder / "locks").chmod(0o700)
-    with subprocess.Popen(exclusive, stdout=subprocess.DEVNULL) as other:
-        while other.poll() is None and not any((folder / "locks").iterdir()):
-            time.sleep(0.005)
-        os.kill(other.pid, 9)
+    with exclusively_locked(folder, base) as other:
+        other.kill()
     locks = sorted(file.name for file in (folder / "locks").iterdir())
     outcome = restored(repository, base, tmp_path / "t")
 
@@ -376,12 +393,7 @@ def test_a_locked_repository_is_read_and_its_lock_left_alone(
 def test_a_backup_waits_for_anothers_lock_and_not_for_ever(
     repository: Repository, base: Base, folder: Path
 ) -> None:
-    password = str(base.folder / "password")
-    exclusive = ["restic", "-q", "-r", str(folder), "-p", password, "check", "--read-data"]
-    with subprocess.Popen(exclusive, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
-        while other.poll() is None and not any((folder / "locks").iterdir()):
-            time.sleep(0.005)
-        other.send_signal(signal.SIGSTOP)
+    with exclusively_locked(folder, base) as other:
         error = refusal(lambda: repository.backup(base.mirror, HOST, TAGS))
         threading.Timer(1, other.send_signal, (signal.SIGCONT,)).start()
         snapshot = repository.backup(base.mirror, HOST, TAGS, lock_wait=60)
