@@ -81,6 +81,14 @@ def root_of(state: Term) -> Root | None:
     raise CouchFileError(Code.NODE_MALFORMED, "a tree's state is neither nil nor a pointer")
 
 
+def _child_of(state: Term) -> Root | None:
+    """The subtree that an inner node names; None if it names none: an empty tree has no node."""
+    try:
+        return root_of(state)
+    except CouchFileError:
+        return None
+
+
 class Walk:
     """One walk through one tree. Iterate it; problems go to `problems`, and the walk goes on around them.
 
@@ -114,7 +122,7 @@ class Walk:
         if is_leaf:
             total = yield from self._leaf(data, items, root.pointer)
         else:
-            total = yield from self._inner(data, items, root.pointer, height)
+            total = yield from self._inner(items, root.pointer, height)
         if total is not None:
             total.size += own
             total.slack += end % BLOCK == 0
@@ -134,18 +142,15 @@ class Walk:
             yield entry
         return _Total(key, sum_so_far if comparable else None, 0, 0)
 
-    def _inner(self, data: bytes, spans: list[_Span], pointer: int, height: int) -> _Walk:
+    def _inner(self, spans: list[_Span], pointer: int, height: int) -> _Walk:
         whole: _Total | None = _Total(0, None, 0, 0)
         comparable = True
         for key, state, _, _ in spans:
-            try:
-                child = root_of(state)
-            except CouchFileError as error:
-                child = None
-                self.problems.caught(error, self.kind.name)
+            child = _child_of(state)
             below = None
             if child is None:
                 self.complete = False
+                self.problems.add(Code.NODE_MALFORMED, self.kind.name, "a child is no pointer", pointer)
             else:
                 below = yield from self._subtree(child, pointer, height + 1)
                 self._compare(child, below, key)

@@ -1,0 +1,320 @@
+"""Records and headers are read wherever they stand among the blocks, and nothing beyond what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+import xxhash
+
+from backupcheck.couchfile import Code, CouchFileError, Limits
+from backupcheck.couchfile.blocks import AHEAD, BLOCK, WINDOW, BlockFile, checksum_kind, data_end
+from backupcheck.couchfile.terms import Term
+
+from .writer import CouchWriter, checksum, encode
+
+HEADER: Term = (1, 2)
+
+
+def saved(path: Path, data: bytes) -> Path:
+    (path / "a.couch").write_bytes(data)
+    return path / "a.couch"
+
+
+def told(path: Path, pointer: int, limits: Limits | None = None) -> tuple[Code, int | None]:
+    with BlockFile(path, limits or Limits()) as file, pytest.raises(CouchFileError) as caught:
+        file.record(pointer)
+    assert caught.value.message
+    return caught.value.code, caught.value.offset
+
+
+@pytest.mark.parametrize("position", [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 2])
+@pytest.mark.parametrize("length", [1, 2, 4, BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 2, 2 * BLOCK - 1])
+def test_data_ends_where_the_blocks_let_it(position: int, length: int) -> None:
+    end, left = position, length
+    while left:
+        left -= end % BLOCK != 0
+        end += 1
+
+    assert data_end(position, length) == end
+
+
+LENGTHS = [0, 1, BLOCK - 20, BLOCK - 5, BLOCK - 4, BLOCK, *range(AHEAD - 30, AHEAD + 4, 3), 3 * AHEAD + 7]
+
+
+@pytest.mark.parametrize("checked", [False, True])
+@pytest.mark.parametrize("before", [0, 1, 7, BLOCK - 10, BLOCK - 7, BLOCK - 6, BLOCK - 5, BLOCK - 4])
+def test_a_record_is_read_wherever_it_stands(tmp_path: Path, before: int, checked: bool) -> None:
+    writer = CouchWriter()
+    written: list[tuple[int, bytes, int]] = []
+    for number, length in enumerate(LENGTHS):
+        writer.data += bytes(-len(writer.data) % BLOCK)
+        writer.record(bytes(before))
+        content = bytes((number + at) % 251 for at in range(length))
+        pointer = writer.record(content, checked=checked)
+        written.append((pointer, content, len(writer.data)))
+    with BlockFile(saved(tmp_path, bytes(writer.data))) as file:
+        for pointer, content, end in written:
+            assert file.record(pointer) == (content, end, checked)
+        assert file.odd_prefixes == 0
+
+
+def test_no_record_is_outside_the_file(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    pointer = writer.record(b"x" * 100)
+    path = saved(tmp_path, bytes(writer.data))
+    size = len(writer.data)
+
+    for outside in (-1, size, size + 1, size - 1, size - 3):
+        assert told(path, outside) == (Code.POINTER_INVALID, outside)
+    with path.open("r+b") as file:
+        file.truncate(size - 1)
+    assert told(path, pointer) == (Code.POINTER_INVALID, pointer)
+
+
+def test_a_record_is_no_longer_than_allowed(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    pointers = [writer.record(b"x" * 100, checked=checked) for checked in (False, True)]
+    path = saved(tmp_path, bytes(writer.data))
+
+    for pointer in pointers:
+        with BlockFile(path, Limits(record_bytes=100)) as file:
+            assert file.record(pointer)[0] == b"x" * 100
+        assert told(path, pointer, Limits(record_bytes=99)) == (Code.RECORD_TOO_LARGE, pointer)
+
+
+def test_every_bit_of_a_checked_record_counts(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    writer.record(b"before")
+    pointer = writer.record(b"abc", checked=True)
+    for at in range(pointer + 4, len(writer.data)):
+        data = bytearray(writer.data)
+        data[at] ^= 1
+
+        assert told(saved(tmp_path, bytes(data)), pointer) == (Code.CHECKSUM_MISMATCH, pointer)
+
+
+def test_a_checksum_is_one_of_two() -> None:
+    assert checksum_kind(xxhash.xxh3_128_digest(b"abc"), b"abc") == "xxhash"
+    assert checksum_kind(hashlib.md5(b"abc", usedforsecurity=False).digest(), b"abc") == "md5"
+    assert checksum_kind(bytes(16), b"abc") is None
+
+
+def test_terms_are_expanded_within_the_files_measure(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    plain = b"\x83" + encode(b"x" * 94)
+    pointer = writer.record(plain)
+    path = saved(tmp_path, bytes(writer.data))
+    size = len(writer.data)
+    assert (len(plain), size) == (100, 105)
+
+    for limits, times in ((Limits(expansion=0, expansion_floor=200), 2), (Limits(expansion=2, expansion_floor=0), 2)):
+        with BlockFile(path, limits) as file:
+            for _ in range(times):
+                assert file.plain_term(pointer) == (plain, size)
+            with pytest.raises(CouchFileError) as caught:
+                file.term(pointer)
+        assert (caught.value.code, caught.value.offset) == (Code.RECORD_TOO_LARGE, pointer)
+
+
+def test_a_term_keeps_to_the_limits_and_is_named_at_its_place(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    nested, broken = writer.record(b"\x83h\x01h\x01a\x07"), writer.record(b"\x02")
+    path = saved(tmp_path, bytes(writer.data))
+    with BlockFile(path, Limits(depth=2)) as file:
+        assert file.term(nested) == ((7,),)
+    for limits, pointer, told_of in (
+        (Limits(depth=1), nested, (Code.TERM_MALFORMED, None)),
+        (Limits(term_bytes=1), broken, (Code.COMPRESSION_BROKEN, broken)),
+    ):
+        with BlockFile(path, limits) as file, pytest.raises(CouchFileError) as caught:
+            file.term(pointer)
+        assert (caught.value.code, caught.value.offset) == told_of
+        assert caught.value.message
+
+
+def headers(path: Path, limits: Limits | None = None, wanted: Term = HEADER) -> tuple[int, int, str] | None:
+    """Where the last accepted header starts and ends, and what checksummed it."""
+    with BlockFile(path, limits or Limits()) as file:
+        found = file.find_header(lambda term: term == wanted)
+        assert (file.odd_prefixes, file.first_odd) == (0, None)
+        assert file.limit == (found.offset if found else file.size)
+        return (found.offset, found.end, found.checksum) if found else None
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [
+        (0, 0),
+        (0, 3 * WINDOW),
+        (BLOCK, WINDOW - BLOCK),
+        (WINDOW - BLOCK, 0),
+        (WINDOW - BLOCK, BLOCK + 1),
+        (WINDOW, 0),
+        (WINDOW, 2 * WINDOW),
+        (2 * WINDOW - BLOCK, WINDOW),
+    ],
+)
+def test_the_last_header_is_found_wherever_it_stands(tmp_path: Path, at: int, after: int) -> None:
+    writer = CouchWriter(checksums="md5")
+    writer.header(HEADER)
+    assert at == 0 or len(writer.data) < at
+    if at:
+        writer.data += bytes(at - len(writer.data))
+        writer.header(HEADER)
+    end = len(writer.data)
+    path = saved(tmp_path, bytes(writer.data))
+    os.truncate(path, max(end, at + after))
+
+    assert headers(path) == (at, end, "md5")
+
+
+def test_a_header_that_is_not_wanted_is_passed_over(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    first = writer.header(HEADER)
+    end = len(writer.data)
+    for other in range(5):
+        writer.header((other,))
+    path = saved(tmp_path, bytes(writer.data))
+
+    assert headers(path) == (first, end, "xxhash")
+    assert headers(path, wanted=(7,)) is None
+    assert headers(saved(tmp_path, b"")) is None
+
+
+def framed(data: bytes, *, length: int | None = None, digest: bytes | None = None) -> bytes:
+    total = 16 + len(data) if length is None else length
+    return b"\x01" + total.to_bytes(4, "big") + (digest or checksum(data, "xxhash")) + data
+
+
+CANDIDATES = {
+    "cut in its length": framed(b"\x83" + encode(HEADER))[:4],
+    "cut in its checksum": framed(b"\x83" + encode(HEADER))[:12],
+    "cut at its end": framed(b"\x83" + encode(HEADER))[:-1],
+    "no term": framed(b"\x83"),
+    "another checksum": framed(b"\x83" + encode(HEADER), digest=bytes(16)),
+    "not a tuple": framed(b"\x83" + encode([1, 2])),
+    "not a whole term": framed(b"\x83h\x02a\x01"),
+    "of no length": framed(b"\x83" + encode(HEADER), length=0),
+    "of a length beyond the file": framed(b"\x83" + encode(HEADER), length=5000),
+}
+
+
+@pytest.mark.parametrize("data", CANDIDATES.values(), ids=CANDIDATES)
+def test_what_only_begins_like_a_header_is_passed_over(tmp_path: Path, data: bytes) -> None:
+    writer = CouchWriter()
+    first = writer.header(HEADER)
+    end = len(writer.data)
+    path = saved(tmp_path, bytes(writer.data).ljust(BLOCK, b"\0") + data)
+
+    assert headers(path) == (first, end, "xxhash")
+
+
+def test_a_header_is_as_long_as_allowed(tmp_path: Path) -> None:
+    wanted: Term = (b"x" * 10_000,)
+    writer = CouchWriter()
+    writer.header(wanted)
+    path = saved(tmp_path, bytes(writer.data))
+    length = 16 + 1 + len(encode(wanted))
+
+    assert headers(path, Limits(header_bytes=length), wanted) == (0, len(writer.data), "xxhash")
+    assert headers(path, Limits(header_bytes=length - 1), wanted) is None
+    writer = CouchWriter()
+    writer.header(())
+    assert headers(saved(tmp_path, bytes(writer.data)), None, ()) == (0, len(writer.data), "xxhash")
+
+
+def test_a_header_keeps_to_the_limits(tmp_path: Path) -> None:
+    wanted: Term = ((1,),)
+    writer = CouchWriter()
+    writer.header(wanted)
+    path = saved(tmp_path, bytes(writer.data))
+
+    assert headers(path, Limits(depth=1), wanted) is None
+
+
+@pytest.mark.parametrize("at", [0, 1, BLOCK, WINDOW - 1, WINDOW, WINDOW + 5])
+def test_one_byte_that_is_not_zero_is_seen(tmp_path: Path, at: int) -> None:
+    data = bytearray(WINDOW + 10)
+    data[at] = 1
+    with BlockFile(saved(tmp_path, bytes(data))) as file:
+        assert not file.is_zero(0, file.size)
+        assert not file.is_zero(at, at + 1)
+        assert file.is_zero(at + 1, file.size)
+        assert file.is_zero(0, at)
+
+
+def test_odd_first_bytes_of_blocks_are_counted_and_the_first_is_kept(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    pointers = [writer.record(bytes(4 * BLOCK)), writer.record(bytes(2 * BLOCK))]
+    data = bytearray(writer.data)
+    data[2 * BLOCK], data[4 * BLOCK], data[5 * BLOCK] = 1, 2, 3
+    with BlockFile(saved(tmp_path, bytes(data))) as file:
+        assert file.record(pointers[0])[0] == bytes(4 * BLOCK)
+        assert (file.odd_prefixes, file.first_odd) == (2, 2 * BLOCK)
+        file.record(pointers[1])
+        assert (file.odd_prefixes, file.first_odd) == (3, 2 * BLOCK)
+
+
+def test_a_file_that_becomes_shorter_is_named_where_it_ends(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    writer.record(b"x" * 100)
+    path = saved(tmp_path, bytes(writer.data))
+    with BlockFile(path) as file:
+        os.truncate(path, 50)
+        with pytest.raises(CouchFileError) as caught:
+            file.record(0)
+
+    assert (caught.value.code, caught.value.offset) == (Code.FILE_UNREADABLE, 50)
+    assert caught.value.message
+
+
+def test_a_read_that_gives_less_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = CouchWriter()
+    writer.record(b"before")
+    pointer = writer.record(b"x" * 100 + b"y")
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, length, start: real(file, min(length, 7), start))
+    with BlockFile(saved(tmp_path, bytes(writer.data))) as file:
+        assert file.record(pointer)[0] == b"x" * 100 + b"y"
+
+
+def test_a_closed_file_is_not_read(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    writer.record(b"x")
+    with BlockFile(saved(tmp_path, bytes(writer.data))) as file:
+        descriptor = file._descriptor
+        assert not os.get_inheritable(descriptor)
+    file.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    with pytest.raises(CouchFileError) as caught:
+        file.record(0)
+
+    assert (caught.value.code, caught.value.offset) == (Code.FILE_UNREADABLE, 0)
+    assert caught.value.message == "Bad file descriptor"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("link", Code.NOT_A_REGULAR_FILE),
+        ("fifo", Code.NOT_A_REGULAR_FILE),
+        ("folder", Code.NOT_A_REGULAR_FILE),
+        ("nowhere", Code.FILE_UNREADABLE),
+        ("nu\0l", Code.FILE_UNREADABLE),
+    ],
+)
+def test_only_a_regular_file_is_opened(tmp_path: Path, name: str, code: Code) -> None:
+    (tmp_path / "link").symlink_to(__file__)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(CouchFileError) as caught:
+        BlockFile(tmp_path / name)
+
+    assert (caught.value.code, caught.value.offset) == (code, None)
+    assert caught.value.message
+    assert len(os.listdir("/proc/self/fd")) == before
