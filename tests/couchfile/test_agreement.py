@@ -127,6 +127,14 @@ def test_another_encoding_of_the_same_is_no_difference(rest: tuple[Term, ...]) -
     assert differences([by_id(b"a", 1, *rest)], [by_seq(1, b"a", *rest, raw=raw)]) == []
 
 
+def test_what_a_revisions_sizes_say_is_no_difference_in_an_old_entry_either() -> None:
+    other: Term = [(1, (b"r" * 16, (0, 77, 1, (2, 2), []), []))]
+
+    for beside in ((), (REST[1],)):
+        left = by_id(b"a", 1, 0, *beside, REST[2])
+        assert differences([left], [by_seq(1, b"a", 0, *beside, other)]) == []
+
+
 def test_an_entry_of_no_known_form_is_passed_over_and_the_next_is_looked_at() -> None:
     values: tuple[tuple[Term, Term], ...] = (
         (b"x", b"odd"),

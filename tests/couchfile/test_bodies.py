@@ -12,7 +12,7 @@ from backupcheck.couchfile import Code, FileReport, Problem, Severity, verify_fi
 from backupcheck.couchfile.bodies import Belongs
 from backupcheck.couchfile.terms import Atom, Term
 
-from .writer import NIL, CouchWriter, checksum, compress, ejson, encode
+from .writer import NIL, CouchWriter, Leaf, Written, checksum, compress, ejson, encode, write_couch
 
 SIZES: Term = (30, 40)
 Build = Callable[["Body"], list[Term]]
@@ -85,6 +85,18 @@ def test_live_leaves_that_lost_are_conflicts(tmp_path: Path) -> None:
     assert (counts.active_bytes, counts.external_bytes, counts.old_revisions) == (30, 40, 0)
 
 
+def test_counts_add_up_over_documents(tmp_path: Path) -> None:
+    two = Leaf({}, attachments={"a": b"bc"}), Leaf({}, rev=b"b" * 16)
+    written = [Written(name, leaves) for name in (b"a", b"b") for leaves in (two,)]
+    gone = [Written(name, (Leaf({}, deleted=True),)) for name in (b"c", b"d", b"e")]
+    write_couch(tmp_path / "a.couch", [*written, *gone])
+    counts = verify_file(tmp_path / "a.couch").counts
+
+    assert (counts.doc_count, counts.doc_del_count, counts.conflicts) == (2, 3, 2)
+    assert (counts.attachments, counts.attachment_bytes) == (2, 4)
+    assert (counts.active_bytes, counts.external_bytes) == (500, 250)
+
+
 def test_a_deleted_documents_attachments_are_not_counted(tmp_path: Path) -> None:
     report, problems, _ = verified(
         tmp_path, lambda to: [(1, leaf(to.text(1, to.file(b"abc")), deleted=1))], deleted=1
@@ -121,20 +133,27 @@ def test_a_body_that_cannot_be_read_is_named_and_the_next_is_looked_at(tmp_path:
 
     _, problems, _ = verified(tmp_path, build)
 
-    assert told(problems) == [(Code.COMPRESSION_BROKEN, "a", pointers[0]), (Code.COMPRESSION_BROKEN, "a", pointers[2])]
+    assert told(problems) == [
+        (Code.COMPRESSION_BROKEN, "a", pointers[0]),
+        (Code.COMPRESSION_BROKEN, "a", pointers[2]),
+    ]
     assert problems[0].message.startswith("revision 1-a: a term starts")
 
 
 @pytest.mark.parametrize("where", ["body", "attachment"])
 def test_what_is_wrong_with_an_old_revision_is_minor(tmp_path: Path, where: str) -> None:
+    places: list[int] = []
+
     def build(to: Body) -> list[Term]:
         old = to.writer.record(b"x", checked=True) if where == "body" else to.text(1, to.file(b"abc", length=4))
+        places.append(old)
         return [(1, (b"o", (0, old, 1, SIZES, []), [leaf(to.text())]))]
 
     report, (problem,), _ = verified(tmp_path, build)
 
     assert (report.ok, report.minor_count, report.counts.old_revisions) == (True, 1, 1)
     assert (problem.code, problem.severity) == (Code.OLD_REVISION_UNREADABLE, Severity.MINOR)
+    assert (problem.offset == places[0]) == (where == "body")
     assert problem.subject == {"body": "a", "attachment": "a/file"}[where]
     assert problem.message.startswith("revision 1-o: ")
     assert ("attachment-length-mismatch" in problem.message) == (where == "attachment")
@@ -192,8 +211,11 @@ def test_bodies_and_attachments_together_are_no_longer_than_the_file(tmp_path: P
         one: Term = (b"file", b"t", [at, at], 40_000, 40_000, 1, b"", Atom("identity"))
         return [(1, leaf(to.text(1, one)))]
 
-    assert [code for code, _, _ in told(verified(tmp_path, same_body)[1])] == [Code.RECORDS_OVERLAP]
-    assert [code for code, _, _ in told(verified(tmp_path, same_bytes)[1])] == [Code.RECORDS_OVERLAP]
+    for build in (same_body, same_bytes):
+        _, (problem,), _ = verified(tmp_path, build)
+
+        assert problem.code is Code.RECORDS_OVERLAP
+        assert "not read: the " in problem.message
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
@@ -207,9 +229,7 @@ def test_a_body_stands_before_its_node(tmp_path: Path, beyond: int) -> None:
 
 
 @pytest.mark.parametrize(("marked", "is_deleted", "word"), [(1, 0, "deleted"), (0, 1, "live")])
-def test_a_mark_that_the_revisions_deny_is_named(
-    tmp_path: Path, marked: int, is_deleted: int, word: str
-) -> None:
+def test_a_mark_that_the_revisions_deny_is_named(tmp_path: Path, marked: int, is_deleted: int, word: str) -> None:
     _, problems, node = verified(tmp_path, lambda to: [(1, leaf(to.text(), deleted=is_deleted))], deleted=marked)
 
     assert told(problems) == [(Code.DELETED_FLAG_WRONG, "a", node)]

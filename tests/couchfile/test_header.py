@@ -13,7 +13,9 @@ NIL = Atom("nil")
 FIELDS: tuple[Term, ...] = (
     *(Atom("db_header"), 8, 12, 0),
     *((at, at + 1, at + 2) for at in (100, 200, 300, 400, 500)),
-    *(900, 1000, b"0123\xff", [(Atom("new@host"), 9), (Atom("old@host"), 0)], 0, 1000, 950),
+    *(900, 1000, b"0123\xff"),
+    [(Atom("new@host"), 9), (Atom("old@host"), 0)],
+    *(0, 1000, 950),
 )
 
 

@@ -196,6 +196,7 @@ def test_arbitrary_bytes_as_a_term_raise_nothing_else(data: bytes) -> None:
             continue
 
 
-def test_a_snappy_block_that_claims_the_impossible_is_refused_unread() -> None:
-    with pytest.raises(CouchFileError, match="a snappy block of 3 bytes claims 1000"):
-        expand(b"\x01\xe8\x07\x00")
+@pytest.mark.parametrize(("block", "size"), [(b"\xe8\x07\x00", 1000), (b"\x43\x00a", 67)])
+def test_a_snappy_block_that_claims_the_impossible_is_refused_unread(block: bytes, size: int) -> None:
+    with pytest.raises(CouchFileError, match=f"a snappy block of 3 bytes claims {size}"):
+        expand(b"\x01" + block)

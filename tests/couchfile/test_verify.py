@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,14 +72,19 @@ def test_a_tail_is_measured_and_named_where_it_begins(tmp_path: Path, tail: byte
 
 @pytest.mark.parametrize(
     ("data", "word"),
-    [(b"", "is empty"), (bytes(5000), "is all zero"), (bytes(9) + b"x", "holds no valid header")],
+    [
+        (b"", "is empty"),
+        (bytes(5000), "is all zero"),
+        (bytes(9) + b"x", "holds no valid header"),
+        (b"x" + bytes(9), "holds no valid header"),
+    ],
 )
 def test_a_file_without_a_header_is_named_for_what_it_is(tmp_path: Path, data: bytes, word: str) -> None:
     (tmp_path / "a.couch").write_bytes(data)
     report = verify_file(tmp_path / "a.couch")
 
     assert told(report) == [(Code.NO_VALID_HEADER, "a.couch", None)]
-    assert word in report.problems[0].message
+    assert report.problems[0].message == f"the file {word}: CouchDB would serve an empty shard"
     assert (report.tail_bytes, report.tail_is_zero) == (len(data), b"x" not in data)
     assert (report.header_offset, report.size, report.error_count) == (None, len(data), 1)
 
@@ -90,6 +94,37 @@ def nested(levels: int) -> Term:
     for _ in range(levels - 1):
         value = [value]
     return [(b"a", value)]
+
+
+ENTRY: tuple[Term, ...] = (0, (1, 1), [(1, (b"r", [], []))])
+TREES: list[tuple[int, str, tuple[Term, Term], Term]] = [
+    (ID, "id tree", (b"a", b"b"), (1, *ENTRY)),
+    (SEQ, "seq tree", (1, 2), (b"a", *ENTRY)),
+    (LOCAL, "local tree", (b"a", b"b"), (1, ([],))),
+    (PURGE, "purge tree", (b"a", b"b"), (1, b"a", [])),
+    (PURGE_SEQ, "purge seq tree", (1, 2), (b"a", b"a", [])),
+]
+
+
+@pytest.mark.parametrize(("field", "name", "keys", "value"), TREES, ids=[name for _, name, *_ in TREES])
+def test_each_tree_has_keys_in_order_and_of_their_type_and_is_counted(
+    tmp_path: Path, field: int, name: str, keys: tuple[Term, Term], value: Term
+) -> None:
+    for odd, code in ((keys[0], Code.ORDER_BROKEN), (1.5, Code.ENTRY_MALFORMED)):
+        file = File()
+        reduction: Term = (9, 9) if field == ID else 9
+        pointer = file.leaf(field, reduction, (keys[1], value), (odd, value))
+        found = {(code, at) for code, subject, at in told(file.verified(tmp_path)) if subject == name}
+
+        assert found == {(code, pointer)} | ({(Code.REDUCTION_MISMATCH, pointer)} if field != LOCAL else set())
+
+
+def test_a_new_database_has_come_to_no_sequence(tmp_path: Path) -> None:
+    file = File()
+    file.fields[2] = 0
+
+    assert file.verified(tmp_path).problems == ()
+    assert told(verify_file(tmp_path / "a.couch", limits=Limits(header_bytes=20)))[0][0] is Code.NO_VALID_HEADER
 
 
 @pytest.mark.parametrize(("field", "subject"), [(SECURITY, "_security"), (PROPS, "props")])
@@ -102,7 +137,8 @@ def test_security_and_properties_are_read_and_named_when_they_cannot_be(
     assert good.problems == ()
     assert list((good.security if field == SECURITY else good.props) or {}) == ["a"]
 
-    for term in (nested(51), [b"no pair"], 7):
+    wrong: tuple[Term, ...] = (nested(51), [b"no pair"], 7)
+    for term in wrong:
         file = File()
         pointer = file.term(field, term)
         report = file.verified(tmp_path)
@@ -166,10 +202,6 @@ def test_a_reduction_of_purges_that_is_none_is_named(tmp_path: Path, field: int)
         file.leaf(PURGE_SEQ, reduction if field == PURGE_SEQ else 1, *by_seq)
 
         assert [code for code, _, _ in told(file.verified(tmp_path))] == [Code.REDUCTION_MISMATCH]
-
-
-Change = Callable[[File], None]
-ENTRY: tuple[Term, ...] = (1, (1, 1), [(1, (b"r", [], []))])
 
 
 def test_a_sequence_in_the_seq_tree_alone_counts_too(tmp_path: Path) -> None:

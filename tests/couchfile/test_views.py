@@ -70,7 +70,7 @@ def test_what_is_wrong_with_an_index_is_said_once(tmp_path: Path) -> None:
 
 
 def test_a_state_that_is_none_is_passed_over(tmp_path: Path) -> None:
-    header = (SIGNATURE, (Atom("mrheader"), 7, 0, NIL, NIL, [7, (), (NIL,)]))
+    header: Term = (SIGNATURE, (Atom("mrheader"), 7, 0, NIL, NIL, [7, (), (NIL,)]))
 
     assert index(tmp_path, header=header) == (7, [])
 
@@ -84,7 +84,8 @@ def test_an_index_keeps_to_the_limits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "offset"), [(OSError(5, "I/O error"), "I/O error", 0), (MemoryError(), "MemoryError", None)]
+    ("error", "message", "offset"),
+    [(OSError(5, "I/O error"), "I/O error", 0), (MemoryError(), "MemoryError", None)],
 )
 def test_an_index_that_cannot_be_read_is_minor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, message: str, offset: int | None
