@@ -12,7 +12,7 @@ import xxhash
 from backupcheck.couchfile import Code, CouchFileError, Limits
 from backupcheck.couchfile.blocks import AHEAD, BLOCK, WINDOW, BlockFile, checksum_kind, data_end
 
-from .writer import CouchWriter, encode
+from .writer import CouchWriter, compress, encode
 
 
 def saved(path: Path, data: bytes) -> Path:
@@ -179,6 +179,33 @@ def test_a_read_that_gives_less_is_read_on(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "pread", lambda file, length, start: real(file, min(length, 7), start))
     with BlockFile(saved(tmp_path, bytes(writer.data))) as file:
         assert file.record(pointer)[0] == b"x" * 100 + b"y"
+
+
+def test_a_file_is_closed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.close
+    closed: list[int] = []
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        real(descriptor)
+
+    with BlockFile(saved(tmp_path, b"")) as file:
+        monkeypatch.setattr(os, "close", close)
+    file.close()
+
+    assert len(closed) == 1
+
+
+def test_a_compressed_term_keeps_to_the_limits(tmp_path: Path) -> None:
+    writer = CouchWriter()
+    pointer = writer.record(compress(b"x" * 94, "snappy"))
+    path = saved(tmp_path, bytes(writer.data))
+    with BlockFile(path, Limits(term_bytes=100)) as file:
+        assert file.term(pointer) == b"x" * 94
+    with BlockFile(path, Limits(term_bytes=99)) as file, pytest.raises(CouchFileError) as caught:
+        file.term(pointer)
+
+    assert (caught.value.code, caught.value.offset) == (Code.RECORD_TOO_LARGE, pointer)
 
 
 def test_a_closed_file_is_not_read(tmp_path: Path) -> None:

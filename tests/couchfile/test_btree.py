@@ -215,6 +215,7 @@ def reasons(tree: Tree, path: Path, root: Root, kind: TreeKind = FREE, limits: L
     with BlockFile(path / "a.couch", limits or Limits()) as file:
         list(Walk(file, kind, root, problems))
     assert all(one.code is Code.NODE_UNREADABLE for one in problems.listed)
+    assert not any(one.message.endswith("None") for one in problems.listed)
     return [one.message.partition(":")[0] for one in problems.listed]
 
 
@@ -229,6 +230,7 @@ NODES: dict[str, bytes] = {
     "an entry of three": encode((Atom("kv_node"), [(1, 1, 1)])),
     "an entry that is a list": encode((Atom("kv_node"), [[1, 1]])),
     "a list of none": b"h\x02w\x07kv_nodel\x00\x00\x00\x00j",
+    "a count beyond all entries": b"h\x02w\x07kv_nodel\x01\x00\x00\x01h\x02a\x01a\x01j",
     "another end": b"h\x02w\x07kv_nodel\x00\x00\x00\x01h\x02a\x01a\x01a",
     "more after the end": encode((Atom("kv_node"), [(1, 1)])) + b"j",
 }
@@ -278,6 +280,26 @@ def test_a_tree_is_as_high_and_a_node_as_long_as_allowed(tmp_path: Path) -> None
     assert reasons(tree, tmp_path, root, limits=replace(Limits(), tree_height=1, node_bytes=longest)) == []
     assert reasons(tree, tmp_path, root, limits=replace(Limits(), tree_height=0)) == ["node-malformed"] * 2
     assert reasons(tree, tmp_path, root, limits=replace(Limits(), node_bytes=longest - 1)) == ["record-too-large"]
+
+
+@pytest.mark.parametrize("pair", [(((1,),), 1), (1, ((1,),))])
+def test_keys_and_values_keep_to_the_limits(tmp_path: Path, pair: tuple[Term, Term]) -> None:
+    tree = Tree()
+    root = tree.leaf(pair)
+
+    assert reasons(tree, tmp_path, root, limits=Limits(depth=2)) == []
+    assert reasons(tree, tmp_path, root, limits=Limits(depth=1)) == ["term-malformed"]
+
+
+def test_shares_are_added_as_far_as_all_go(tmp_path: Path) -> None:
+    kind = TreeKind("old", int, lambda entry: (1, 5) if entry.key == 1 else (1,), stated)
+    tree = Tree()
+    root = tree.leaf((1, 0), (2, 0))
+
+    assert walked(tree, tmp_path, root._replace(reduction=(2, 99)), kind)[1] == []
+    assert walked(tree, tmp_path, root._replace(reduction=(3, 5)), kind)[1] == [
+        (Code.REDUCTION_MISMATCH, root.pointer)
+    ]
 
 
 def test_nodes_together_are_no_longer_than_the_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 
@@ -119,6 +120,14 @@ def test_documents_are_read_shard_by_shard(data: Path) -> None:
     assert (caught.value.code, caught.value.message) == (Code.SHARD_MISSING, shard("a", HIGH))
 
 
+def test_documents_keep_to_the_limits(data: Path) -> None:
+    write_couch(data / shard("a", LOW), [Written(b"a", (Leaf({"a": list(range(300, 2000))}),))])
+    with pytest.raises(CouchFileError) as caught:
+        list(iter_documents(data, "a", limits=Limits(record_bytes=2000)))
+
+    assert caught.value.code is Code.RECORD_TOO_LARGE
+
+
 def test_local_documents_are_read_unless_refused(data: Path) -> None:
     write_couch(data / shard("a", LOW), [], local={"_local/x": {}})
 
@@ -133,6 +142,29 @@ def test_a_missing_shard_counts_against_its_database(data: Path) -> None:
     assert told(report) == [("shard-missing", shard("a", HIGH), "a", "error")]
     assert (errors(report), report.databases[0].missing) == ({"a": 1, "p": 0}, (HIGH,))
     assert (report.databases[0].ranges, report.databases[0].ok) == ((LOW, HIGH), False)
+
+
+def test_every_missing_shard_is_named_and_the_next_is_read(data: Path) -> None:
+    (data / shard("a", LOW)).unlink()
+    (data / view("a", LOW)).unlink()
+    first = verify_directory(data).databases[0]
+    assert (first.missing, first.files) == ((LOW,), (shard("a", HIGH),))
+
+    (data / shard("a", HIGH)).unlink()
+    assert errors(verify_directory(data)) == {"a": 2, "p": 0}
+
+
+def test_shards_of_another_node_are_not_asked_for(data: Path) -> None:
+    body: Json = {
+        "shard_suffix": f".{TIME}",
+        "by_node": {NODE: [LOW], "other@host": [HIGH]},
+        "by_range": {LOW: [NODE], HIGH: ["other@host"]},
+    }
+    write_couch(data / "_dbs.couch", [Written(b"a", (Leaf(body),))])
+    (data / shard("a", HIGH)).unlink()
+    report = verify_directory(data, ["a"])
+
+    assert (report.problems, report.databases[0].ranges) == ((), (LOW,))
 
 
 def test_shards_that_changed_places_count_against_their_database(data: Path) -> None:
@@ -171,6 +203,7 @@ def test_files_that_no_map_names_are_verified_and_named(data: Path) -> None:
     assert (by_name["b"].ranges, by_name["b"].error_count, by_name[other].created) == ((LOW,), 1, TIME + 1)
     assert (by_name["_users"].ranges, by_name["_users"].created, by_name["_users"].error_count) == ((), None, 0)
     assert [one.name for one in verify_directory(data, ["a"]).databases] == ["a", other]
+    assert [one.name for one in verify_directory(data, ["b"]).databases] == ["b"]
 
 
 def test_without_a_map_the_shards_are_put_together_by_name(data: Path) -> None:
@@ -258,8 +291,6 @@ def test_databases_that_are_wanted_and_not_there_are_named_in_order(data: Path) 
 
 
 def test_links_and_folders_that_cannot_be_read_are_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     real = os.scandir
 
     def refuse(path: Path) -> object:
@@ -278,6 +309,42 @@ def test_links_and_folders_that_cannot_be_read_are_named(data: Path, monkeypatch
         *(("not-a-regular-file", name, name, "error") for name in ("x.couch", "y.couch")),
         *(("file-unreadable", f"shards/{name}", f"shards/{name}", "error") for name in ("closed", "shut")),
     ]
+
+
+def test_a_file_that_cannot_be_opened_is_named_and_the_next_is_read(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "_users.couch").touch()
+    (data / shard("b", LOW)).write_bytes((data / shard("a", LOW)).read_bytes())
+    real = os.open
+
+    def refuse(path: Path, flags: int) -> int:
+        if path.name == "_users.couch" or str(path).endswith(shard("p", LOW)):
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", refuse)
+    report = verify_directory(data)
+
+    assert told(report) == [
+        ("file-unreadable", shard("p", LOW), shard("p", LOW), "error"),
+        ("file-unreadable", "_users.couch", "_users.couch", "error"),
+        ("shard-unlisted", shard("b", LOW), "b", "error"),
+    ]
+    assert "Permission denied" in report.problems[0].message
+
+
+def test_every_index_is_counted_and_what_is_minor_in_a_file_too(data: Path) -> None:
+    index(data, "p", HIGH, 1)
+    write_couch(data / shard("a", LOW), [Written(IDS[0], (Leaf({}, attachments={"a": bytes(9000)}),))])
+    whole = bytearray((data / shard("a", LOW)).read_bytes())
+    whole[4096] = 2
+    (data / shard("a", LOW)).write_bytes(whole)
+    report = verify_directory(data)
+    found = [one for one in told(report) if one[0] != "document-in-wrong-shard"]
+
+    assert found == [("block-prefix-odd", shard("a", LOW), shard("a", LOW), "minor")]
+    assert (report.views, report.minor_count, report.databases[0].minor_count) == (2, 1, 1)
 
 
 def test_a_finished_compaction_is_not_ignored(data: Path) -> None:

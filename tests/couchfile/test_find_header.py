@@ -59,6 +59,7 @@ def test_the_last_header_is_found_wherever_it_stands(tmp_path: Path, at: int, af
 
 def test_a_header_that_is_not_wanted_is_passed_over(tmp_path: Path) -> None:
     writer = CouchWriter()
+    writer.header(HEADER)
     first = writer.header(HEADER)
     end = len(writer.data)
     for other in range(5):

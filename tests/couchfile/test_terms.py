@@ -196,6 +196,11 @@ def test_arbitrary_bytes_as_a_term_raise_nothing_else(data: bytes) -> None:
             continue
 
 
+def test_a_deflated_term_is_unpacked_no_further_than_it_claims() -> None:
+    with pytest.raises(CouchFileError, match="8 bytes expected, 9 found"):
+        expand(b"\x83\x50" + struct.pack(">I", 8) + zlib.compress(bytes(1_000_000)))
+
+
 @pytest.mark.parametrize(("block", "size"), [(b"\xe8\x07\x00", 1000), (b"\x43\x00a", 67)])
 def test_a_snappy_block_that_claims_the_impossible_is_refused_unread(block: bytes, size: int) -> None:
     with pytest.raises(CouchFileError, match=f"a snappy block of 3 bytes claims {size}"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck.couchfile import Code, FileReport, Limits, Severity, verify_file
+from backupcheck.couchfile import Code, FileReport, Limits, Severity, iter_file_documents, verify_file
 from backupcheck.couchfile.terms import Atom, Term
 
 from .writer import NIL, CouchWriter, encode
@@ -54,6 +54,7 @@ def test_an_empty_database_is_described(tmp_path: Path) -> None:
     assert (report.header_offset, report.checksum, report.disk_version) == (4096, "xxhash", 8)
     assert (report.uuid, report.node, report.security, report.props) == ("uuid", "a@host", None, {})
     assert (report.tail_bytes, report.tail_is_zero, report.counts.update_seq) == (0, True, 9)
+    assert (report.counts.doc_count, report.counts.purge_seq) == (0, 0)
     assert verify_file(tmp_path / "a.couch", name="shards/a").file == "shards/a"
 
 
@@ -179,6 +180,23 @@ def test_purges_are_followed_to_the_last(tmp_path: Path) -> None:
     report = file.verified(tmp_path)
 
     assert (report.problems, report.counts.purge_seq) == ((), 5)
+
+
+def test_local_names_and_revisions_that_are_not_utf8_are_kept_readable(tmp_path: Path) -> None:
+    file = File()
+    file.leaf(LOCAL, [], (b"_local/a", (7, ([],))), (b"_local/\xff", (b"1-\xff", ([],))))
+    assert file.verified(tmp_path).problems == ()
+
+    found = [(one.id, one.rev) for one in iter_file_documents(tmp_path / "a.couch")]
+
+    assert found == [("_local/a", "0-7"), ("_local/\\xff", "1-\\xff")]
+
+
+def test_a_purge_at_no_number_is_not_followed(tmp_path: Path) -> None:
+    file = File()
+    file.leaf(PURGE_SEQ, 2, (3, (b"b", b"doc", [])), (b"x", (b"a", b"doc", [])))
+
+    assert file.verified(tmp_path).counts.purge_seq == 3
 
 
 @pytest.mark.parametrize("which", [PURGE, PURGE_SEQ])
