@@ -38,11 +38,13 @@ def test_data_ends_where_the_blocks_let_it(position: int, length: int) -> None:
     assert data_end(position, length) == end
 
 
-LENGTHS = [0, 1, BLOCK - 20, BLOCK - 5, BLOCK - 4, BLOCK, *range(AHEAD - 30, AHEAD + 4, 3), 3 * AHEAD + 7]
+LENGTHS = [1, BLOCK - 20, BLOCK - 5, BLOCK - 4, BLOCK, *range(AHEAD - 30, AHEAD + 4, 3), 3 * AHEAD + 7]
 
 
 @pytest.mark.parametrize("checked", [False, True])
-@pytest.mark.parametrize("before", [0, 1, 7, BLOCK - 10, BLOCK - 7, BLOCK - 6, BLOCK - 5, BLOCK - 4])
+@pytest.mark.parametrize(
+    "before", [0, 1, 7, BLOCK - 10, BLOCK - 9, BLOCK - 8, BLOCK - 7, BLOCK - 6, BLOCK - 5, BLOCK - 4]
+)
 def test_a_record_is_read_wherever_it_stands(tmp_path: Path, before: int, checked: bool) -> None:
     writer = CouchWriter()
     written: list[tuple[int, bytes, int]] = []
@@ -174,11 +176,13 @@ def test_a_file_that_becomes_shorter_is_named_where_it_ends(tmp_path: Path) -> N
 def test_a_read_that_gives_less_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = CouchWriter()
     writer.record(b"before")
-    pointer = writer.record(b"x" * 100 + b"y")
+    content = bytes(at % 251 for at in range(AHEAD + 5000))
+    pointer = writer.record(content)
+    writer.record(bytes(BLOCK))
     real = os.pread
-    monkeypatch.setattr(os, "pread", lambda file, length, start: real(file, min(length, 7), start))
+    monkeypatch.setattr(os, "pread", lambda file, length, start: real(file, min(length, 1000), start))
     with BlockFile(saved(tmp_path, bytes(writer.data))) as file:
-        assert file.record(pointer)[0] == b"x" * 100 + b"y"
+        assert file.record(pointer)[0] == content
 
 
 def test_a_file_is_closed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ KNOWN = [
     (b"\x83v\x00\x02\xc3\xa9", Atom("é")),
     (b"\x83k\x00\x03\x01\x02\x03", [1, 2, 3]),
     (b"\x83j", []),
+    (b"\x83m\x00\x00\x00\x00", b""),
     (b"\x83h\x00", ()),
     (b"\x83h\x01a\x05", (5,)),
     (b"\x83i\x00\x00\x00\x01j", ([],)),
@@ -60,6 +61,7 @@ REFUSED = {
     "cut within a number": b"\x83b\x00",
     "cut within a binary": b"\x83m\x00\x00\x00\x05ab",
     "a binary of 4 GB": b"\x83m\xff\xff\xff\xff",
+    "a binary of 16 MiB and a byte": b"\x83m\x01\x00\x00\x01a",
     "a list of 4 billion": b"\x83l\xff\xff\xff\xff",
     "a tuple of 4 billion": b"\x83i\xff\xff\xff\xff",
     "a list of 0 that is not nil": b"\x83l\x00\x00\x00\x00j",
@@ -113,6 +115,12 @@ def test_a_malformed_term_is_refused(data: bytes) -> None:
         decode(data, SMALL)
 
     assert caught.value.code is Code.TERM_MALFORMED
+    assert caught.value.message
+
+
+def test_a_term_is_as_deep_and_as_long_as_allowed() -> None:
+    assert decode(b"\x83l\x00\x00\x00\x64" + b"a\x01" * 100 + b"j", SMALL) == [1] * 100
+    assert decode(b"\x83" + b"h\x01" * 50 + b"j", SMALL)
 
 
 @pytest.mark.parametrize("sign", [0, 1])
