@@ -24,6 +24,8 @@ Type = Literal["rsa", "ec", "ed25519", "ed448", "dsa"]
 CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 OPENSSH = b"BEGIN OPENSSH PRIVATE KEY"
 SSH_LINE = re.compile(rb"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+")
+UNKNOWN_ENCRYPTION = "Unknown key encryption algorithm"
+"""What `cryptography` says of a PKCS #8 key whose encryption it has not, whatever the passphrase."""
 MOST_KEYS = 100
 _TYPES: tuple[tuple[type, Type], ...] = (
     (rsa.RSAPublicKey, "rsa"),
@@ -74,8 +76,8 @@ def _unlocked(content: bytes, passphrase: bytes) -> Opened | Locked | Unreadable
         return Opened(load(content, password=passphrase), encrypted=True)
     except UnsupportedAlgorithm:
         return Locked("unsupported")
-    except REFUSALS:
-        return Locked("wrong-passphrase")
+    except REFUSALS as error:
+        return Locked("unsupported" if UNKNOWN_ENCRYPTION in str(error) else "wrong-passphrase")
 
 
 def _der(content: bytes, passphrase: bytes | None) -> Opened | Locked | Unreadable:

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 MOST_CERTIFICATES = 100
 BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,60})-----")
 END = re.compile(rb"-----END ([A-Z0-9 ]{1,60})-----")
+UNKNOWN_CIPHER = "Unsupported cipher"
+"""How `cryptography` begins where OpenSSH encrypted a key with a cipher that it has not."""
 NEEDS_PASSPHRASE = "is encrypted with a passphrase, which is not in the backup with it"
 REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 """What the cryptography library raises for content that it cannot make sense of."""
@@ -41,8 +43,8 @@ def private_key(content: bytes) -> PrivateKeyTypes | Unreadable:
         return load(content, password=None)
     except TypeError:
         return Unreadable(NEEDS_PASSPHRASE)
-    except REFUSALS:
-        if b"ENCRYPTED" in content:
+    except REFUSALS as error:
+        if b"ENCRYPTED" in content or str(error).startswith(UNKNOWN_CIPHER):
             return Unreadable(NEEDS_PASSPHRASE)
         return Unreadable("holds no private key that can be read: its content is damaged")
 

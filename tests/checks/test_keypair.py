@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,8 @@ CERTIFICATE = "/etc/app/app.crt"
 CONFIG = "/etc/app/config.yml"
 PHRASE = "/etc/app/passphrase"
 WORDS = b"correct horse battery"
+AES_CBC, AES_OFB = bytes.fromhex("60864801650304012a"), bytes.fromhex("60864801650304012b")
+"""The object identifiers of AES-256 in two modes, the second of which nobody encrypts a key with."""
 WHOLE: dict[str, JsonValue] = {
     "private": KEY,
     "fits": [PUBLIC, CERTIFICATE],
@@ -307,6 +310,32 @@ def test_a_key_in_a_configuration_is_looked_at_like_a_file(root: Path, content: 
 
     assert bad(answers) == (failed(expected) if expected else set())
     assert {one.subject for one in answers} <= {f"{CONFIG} signing.key", PUBLIC}
+
+
+@pytest.mark.parametrize("cipher", ["chacha20-poly1305@openssh.com", "3des-cbc"])
+def test_a_cipher_of_opensshs_that_nothing_here_opens_is_no_verdict(root: Path, cipher: str) -> None:
+    (root / KEY[1:]).unlink()
+    words = ("ssh-keygen", "-q", "-t", "ed25519", "-Z", cipher, "-N", WORDS.decode(), "-f", str(root / KEY[1:]))
+    subprocess.run(words, check=True)
+    put(root, PHRASE, WORDS)
+
+    assert bad(found(root, private=KEY, passphrase=PHRASE)) == {("keypair.unsupported", "error")}
+    assert bad(found(root, private=KEY)) == failed("keypair.encrypted")
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_an_encryption_that_nothing_here_opens_is_not_taken_for_a_wrong_passphrase(
+    root: Path, encoding: Encoding
+) -> None:
+    sealed = private(rsa_key(), passphrase=WORDS, encoding=Encoding.DER)
+    assert AES_CBC in sealed
+    sealed = sealed.replace(AES_CBC, AES_OFB)
+    lines = base64.encodebytes(sealed)
+    pem = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%b-----END ENCRYPTED PRIVATE KEY-----\n" % lines
+    put(root, KEY, sealed if encoding is Encoding.DER else pem)
+    put(root, PHRASE, WORDS)
+
+    assert bad(found(root, private=KEY, passphrase=PHRASE)) == {("keypair.unsupported", "error")}
 
 
 def test_no_part_of_a_key_or_a_passphrase_is_told(root: Path) -> None:
