@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import IO, Annotated
 
@@ -108,14 +109,15 @@ class Postgres(Check[PostgresFacts]):
 
     def _looked(self, box: Box, file: IO[bytes], size: int) -> PostgresFacts:
         there = servers(box)
-        try:
-            with unpacked(box, file, there[-1].program("pg_restore"), self.timeout) as plain:
-                dump = read_dump(plain)
-                if not dump.whole:
-                    return PostgresFacts(size=size, dump=dump)
-                return self._loaded(box, choose(there, dump.major, dump.extensions), plain, dump, size)
-        except ToolFailed as error:
-            return PostgresFacts(size=size, unpacking=error.message)
+        with contextlib.ExitStack() as stack:
+            try:
+                plain = stack.enter_context(unpacked(box, file, there[-1].program("pg_restore"), self.timeout))
+            except ToolFailed as error:
+                return PostgresFacts(size=size, unpacking=error.message)
+            dump = read_dump(plain)
+            if not dump.whole:
+                return PostgresFacts(size=size, dump=dump)
+            return self._loaded(box, choose(there, dump.major, dump.extensions), plain, dump, size)
 
     def _loaded(self, box: Box, server: Server, plain: IO[bytes], dump: Dump, size: int) -> PostgresFacts:
         globals = restored_globals(box.tree, self.dump, self.globals, dump.roles)

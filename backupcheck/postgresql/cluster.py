@@ -184,8 +184,9 @@ def _initialise(made: Cluster) -> None:
     data = f"{made.inside}/data"
     if key in _templates:
         made.passwords[KEEPER], archive = _templates[key]
-        made.box.run(("mkdir", "-m", "700", data), timeout=30)
-        made.box.run(("tar", "-xf", "-", "-C", data), timeout=120, stdin=archive)
+        with _making():
+            made.box.run(("mkdir", "-m", "700", data), timeout=30)
+            made.box.run(("tar", "-xf", "-", "-C", data), timeout=120, stdin=archive)
         return
     made.passwords[KEEPER] = secrets.token_hex(16)
     password = made.folder / "password"
@@ -194,14 +195,21 @@ def _initialise(made: Cluster) -> None:
     words = (made.server.program("initdb"), "-D", data, "-U", KEEPER, f"--pwfile={made.inside}/password")
     options = ("--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--wal-segsize=4")
     try:
-        made.box.run((*words, *options), timeout=180)
-    except ToolFailed as error:
-        raise ScratchError(f"no database cluster can be made: {error.message}", id="postgres.no-server") from error
+        with _making():
+            made.box.run((*words, *options), timeout=180)
     finally:
         password.unlink()
     archive = made.box.run(("tar", "-cf", "-", "-C", data, "."), timeout=120).stdout
     if len(archive) <= LARGEST_TEMPLATE:
         _templates[key] = (made.passwords[KEEPER], archive)
+
+
+@contextlib.contextmanager
+def _making() -> Iterator[None]:
+    try:
+        yield
+    except ToolFailed as error:
+        raise ScratchError(f"no database cluster can be made: {error.message}", id="postgres.no-server") from error
 
 
 @contextlib.contextmanager

@@ -40,21 +40,21 @@ def dump_rows(box: Box, dump: str, sql: str, timeout: float) -> Iterator[Rows]:
 
 def _asked(box: Box, packed: IO[bytes], sql: str, timeout: float, file: IO[bytes]) -> Answer:
     there = servers(box)
-    try:
-        with unpacked(box, packed, there[-1].program("pg_restore"), timeout) as plain:
-            dump = read_dump(plain)
-            if dump.size == 0 or not dump.whole:
-                return Answer(trouble="damaged", message="it is no whole dump, so it was not loaded")
-            server = choose(there, dump.major, dump.extensions)
-            with cluster(box, server, Database(dump.roles, dump.extensions)) as made:
-                loaded = load(made, plain, dump, timeout)
-                if loaded.state == "loaded":
-                    return _queried(made, sql, timeout, file)
-                trouble = "damaged" if loaded.state in DAMAGED else "not-loaded"
-                return Answer(trouble=trouble, message=loaded.message)
-    except ToolFailed as error:
-        newer = "unsupported version" in error.message
-        return Answer(trouble="not-loaded" if newer else "damaged", message=error.message)
+    with contextlib.ExitStack() as stack:
+        try:
+            plain = stack.enter_context(unpacked(box, packed, there[-1].program("pg_restore"), timeout))
+        except ToolFailed as error:
+            newer = "unsupported version" in error.message
+            return Answer(trouble="not-loaded" if newer else "damaged", message=error.message)
+        dump = read_dump(plain)
+        if dump.size == 0 or not dump.whole:
+            return Answer(trouble="damaged", message="it is no whole dump, so it was not loaded")
+        server = choose(there, dump.major, dump.extensions)
+        made = stack.enter_context(cluster(box, server, Database(dump.roles, dump.extensions)))
+        loaded = load(made, plain, dump, timeout)
+        if loaded.state == "loaded":
+            return _queried(made, sql, timeout, file)
+        return Answer(trouble="damaged" if loaded.state in DAMAGED else "not-loaded", message=loaded.message)
 
 
 def _queried(made: Cluster, sql: str, timeout: float, file: IO[bytes]) -> Answer:
