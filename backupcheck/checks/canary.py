@@ -19,7 +19,7 @@ from backupcheck.postgresql.load import unpacked
 from backupcheck.questions import Asked
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seal.captured import captured
-from backupcheck.seal.marker import read_marker
+from backupcheck.seal.marker import Pull, read_marker
 from backupcheck.seams import Box, Check, Facts, Moment
 
 FORMS = ("file", "sqlite", "postgres", "couchdb")
@@ -83,8 +83,8 @@ class Canary(Check[CanaryFacts]):
     the data is from before this pull), `canary.newer` (one from after the seal: the snapshot mixes two pulls),
     `canary.too-old` (older than `max_age` now); and where it could not look, `canary.not-written` (the seal
     reports no canary: the spec has no such capture, or the snapshot is from before it had), `canary.pull-unknown`
-    (the marker does not say when the pull began), `canary.future` (the value's time is yet to come: a clock is
-    wrong), `canary.timed-out`.
+    (the marker does not say when the pull began, or a clock was set back while it ran), `canary.future` (the
+    value's time is yet to come: a clock is wrong), `canary.timed-out`.
     """
 
     file: FilePath | None = Field(None, description="a file of its own")
@@ -121,7 +121,7 @@ class Canary(Check[CanaryFacts]):
         return CanaryFacts(
             read=self._read(box),
             sealed=value if isinstance(value, str) else None,
-            began=read_marker(box.tree).started,
+            began=_began(read_marker(box.tree)),
         )
 
     def _read(self, box: Box) -> Read:
@@ -179,7 +179,7 @@ class Canary(Check[CanaryFacts]):
 
     def _judge_time(self, value: Value, sealed: Value | None, began: datetime | None) -> Iterator[Finding]:
         if began is None:
-            message = "the marker does not say when the pull began"
+            message = "the marker does not say when the pull began, or says that it ended before"
             wanted = ("the pull's start", "none")
             yield self._answer("pull-unknown", False, ("", message), wanted, "see the check `seal`", Outcome.ERROR)
         known = [time for time in (sealed and sealed.written, began and began.replace(microsecond=0)) if time]
@@ -239,6 +239,12 @@ class Canary(Check[CanaryFacts]):
             message=messages[0] if good else messages[1],
             advice="" if good else advice,
         )
+
+
+def _began(marker: Pull) -> str:
+    """When the pull began; nothing if it ended before that, for then a clock was set back while it ran."""
+    began, finished = _time(marker.started), _time(marker.finished)
+    return "" if began and finished and finished < began else marker.started
 
 
 def _shown(time: datetime) -> str:

@@ -77,9 +77,9 @@ class Couchdb(Check[CouchdbFacts]):
     Where the capture `couchdb` brought the folder, that is not needed: its databases must hold just the documents
     that the capture counted, and its files end just as they did then.
 
-    Findings: `couchdb.missing`, `couchdb.empty`, `couchdb.database-missing`, `couchdb.damage`,
-    `couchdb.documents-not-as-captured`, `couchdb.shard-not-as-captured`, `couchdb.documents`, `couchdb.deleted`,
-    `couchdb.attachments`, `couchdb.conflicts`, `couchdb.server`, `couchdb.server-start`,
+    Findings: `couchdb.missing`, `couchdb.empty`, `couchdb.database-missing`, `couchdb.damage` (passes: every
+    record was read), `couchdb.documents-not-as-captured`, `couchdb.shard-not-as-captured`, `couchdb.documents`,
+    `couchdb.deleted`, `couchdb.attachments`, `couchdb.conflicts`, `couchdb.server`, `couchdb.server-start`,
     `couchdb.server-counts`, `couchdb.server-read`; and one for each thing that can be
     wrong with a file, such as `couchdb.shard-missing`, `couchdb.no-valid-header`, `couchdb.tail-after-header`,
     `couchdb.checksum-mismatch`. The first twenty of each are shown, and how many more there are.

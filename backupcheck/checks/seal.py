@@ -17,7 +17,7 @@ from backupcheck.patterns import within_any
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seal.compare import Aspect, Compare, Difference
 from backupcheck.seal.manifest import SEAL, Reading, SealBroken, Sealed
-from backupcheck.seal.marker import Pull, marker_finding, read_marker
+from backupcheck.seal.marker import PULL_AGAIN, Pull, marker_finding, read_marker
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.tree import restorable
 
@@ -251,5 +251,5 @@ def _difference_finding(difference: Differing, facts: SealFacts) -> Finding:
         expected=difference.expected,
         actual=difference.actual,
         message=f"{aspect.meaning} since it was sealed at {facts.taken}",
-        advice=aspect.advice,
+        advice=PULL_AGAIN if facts.pull.problem else aspect.advice,
     )

@@ -58,7 +58,5 @@ def marker_finding(pull: Pull) -> Finding:
         expected="complete",
         actual=pull.problem or f"complete at {pull.finished}",
         message=pull.problem or f"the pull was complete at {pull.finished}",
-        advice="mend what made the pull fail, pull and back up again: this snapshot may mix old and new"
-        if pull.problem
-        else "",
+        advice=PULL_AGAIN if pull.problem else "",
     )

@@ -174,6 +174,13 @@ def test_a_marker_that_does_not_say_when_the_pull_began_leaves_that_open(root: P
     assert bad(of_file(root)) == {("canary.pull-unknown", "error")}
 
 
+def test_a_clock_that_was_set_back_during_the_pull_is_not_taken_for_old_data(root: Path) -> None:
+    """It had begun before, so what it wrote then looks older than itself."""
+    mark(root, BEGAN + timedelta(hours=7), BEGAN + timedelta(minutes=5))
+
+    assert bad(of_file(root)) == {("canary.pull-unknown", "error")}
+
+
 def test_a_seal_of_an_earlier_pull_does_not_make_old_data_good(root: Path) -> None:
     """The last pull failed; the seal and the data of the one before it agree with each other."""
     mark(root, BEGAN + timedelta(days=1), None)

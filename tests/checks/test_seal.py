@@ -235,6 +235,16 @@ def test_a_pull_that_was_not_complete_fails_with_its_reason(
     assert any(one.outcome is Outcome.FAIL and re.search(said, one.message) for one in found)
 
 
+def test_what_a_pull_that_broke_off_has_mixed_is_not_said_to_be_tampered_with(root: Path) -> None:
+    _rewrite(root / "opt/mealie/data/recipes/3.webp")
+    whole = [one.advice for one in _found(root) if one.id == "seal.content-changed"]
+    _mark(root, finished=None)
+    broken = [one.advice for one in _found(root) if one.id == "seal.content-changed"]
+
+    assert ["tampered" in one for one in (*whole, *broken)] == [True, False]
+    assert "may mix old and new" in broken[0]
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b'{"finished": 5}', b"\xff"])
 def test_a_marker_that_says_nothing_is_no_complete_pull(root: Path, content: bytes) -> None:
     (root / ".backupcheck/pull.json").write_bytes(content)

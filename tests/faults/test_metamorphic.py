@@ -17,8 +17,10 @@ Change = Callable[[Site], object]
 
 
 def harmed(site: Site) -> None:
-    """Two services that could not come back."""
+    """Three services that could not come back as they were."""
     site.place("/etc/proxy/home.key").unlink()
+    config = site.place("/etc/notes/config.toml")
+    config.write_text(config.read_text().replace("8080", "8081"))
     place = site.place(DATABASE)
     content = bytearray(place.read_bytes())
     content[4096:8192] = bytes(4096)

@@ -27,6 +27,18 @@ DEEP = "/usr/local/lib/notes/plugin.txt"
 PATHS = ("/opt/notes/data/", DUMP, "/usr/local/lib/notes/", "/srv/was-never-there")
 ANY = frozenset(range(256))
 OWNER = 4321
+IMMORTAL = """
+import os, signal
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    while True:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+while True:
+    signal.pause()
+"""
 
 
 class EngineContract:
@@ -237,6 +249,23 @@ class EngineContract:
         assert leaked
         assert list(request_.folder.iterdir()) == []
 
+    def test_what_will_not_die_is_gone_with_its_box(self, engine: Engine, request_: BoxRequest) -> None:
+        """It hears no signal, and hands over to a child in a session of its own, again and again."""
+        number = f"98765.{secrets.randbelow(10**9)}"
+        with engine.open(request_) as box:
+            immortal = (box.python, "-I", "-c", IMMORTAL, number)
+            with pytest.raises(ToolTimedOut):
+                box.run(immortal, timeout=1)
+            with box.started(immortal) as process:
+                time.sleep(0.3)
+
+                assert process.running
+                assert _processes_with(number) != []
+
+        assert _gone(number)
+        assert [_processes_with(number) for _ in range(5)] == [[]] * 5
+        assert list(request_.folder.iterdir()) == []
+
     def test_two_boxes_do_not_meet(self, engine: Engine, request_: BoxRequest) -> None:
         with engine.open(request_) as one, engine.open(request_) as other:
             one.run(("touch", f"{one.work_inside}/mine", "/tmp/mine"), timeout=20)
@@ -258,6 +287,7 @@ class EngineContract:
             assert engine.sweep(request_.folder) == 0
 
         assert _gone(number)
+        assert [_processes_with(number) for _ in range(5)] == [[]] * 5
         assert box.run(("cat", DATA), timeout=20).text == DATA
 
     @pytest.mark.parametrize("declared", ["/opt/notes/data", "/opt/notes", "/opt/notes/data/inner"])
@@ -342,7 +372,7 @@ def _answer(folder: Path, name: str) -> bytes:
 
 @contextlib.contextmanager
 def _another_run(engine: Engine, request: BoxRequest, number: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process with a box of its own, in which something runs."""
+    """Another process with a box of its own, in which something runs that will not die."""
     kind = type(engine)
     program = (
         f"from {kind.__module__} import {kind.__name__} as Kind\n"
@@ -350,7 +380,8 @@ def _another_run(engine: Engine, request: BoxRequest, number: str) -> Iterator[s
         "from backupcheck.seams import BoxRequest; from backupcheck.tree import Tree\n"
         f"request = BoxRequest('killed', Tree(Path({str(request.tree.root)!r})), "
         f"Path({str(request.folder)!r}), {request.paths!r})\n"
-        f"with Kind().open(request) as box, box.started(('sleep', {number!r})):\n"
+        f"words = ('-I', '-c', {IMMORTAL!r}, {number!r})\n"
+        "with Kind().open(request) as box, box.started((box.python, *words)):\n"
         "    time.sleep(0.3); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
