@@ -108,7 +108,7 @@ class Seal(Check[SealFacts]):
     `seal.file-extra`, `seal.type-changed`, `seal.size-changed`, `seal.content-changed`, `seal.link-changed`,
     `seal.mode-changed`, `seal.owner-changed`, `seal.hardlink-lost`; `seal.missing`, `seal.broken` (cut or edited),
     `seal.empty` (nothing was sealed), `seal.other-service` (it is another service's), `seal.pull-incomplete` (the
-    pull that was backed up had failed or not ended), `seal.ignored`.
+    pull that was backed up had failed or not ended), `seal.ignored` (what the spec leaves out: skipped).
     """
 
     ignore: tuple[Glob, ...] = Field((), description="patterns of paths that are not compared")

@@ -16,12 +16,16 @@ from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.couchdb import Couchdb, CouchdbFacts
 from backupcheck.couch import report as couchreport
+from backupcheck.couch.captured import as_json, captured_of
+from backupcheck.couch.report import verify
 from backupcheck.couchfile import iter_documents
+from backupcheck.couchfile.blocks import BLOCK, data_end
 from backupcheck.errors import ProcessError, ToolTimedOut, UnsafePath
 from backupcheck.result import Finding, Outcome
-from backupcheck.seams import Check
+from backupcheck.seal.manifest import SEAL, Header, write
+from backupcheck.seams import CaptureReport, Check
 from tests.checks.couchdata import DATA, HIGH, INDEX, LOW, NOTES, PLAIN, USERS, VAULT, restored
-from tests.checks.plain import PlainBox, bad, failed, findings, outcome, spec
+from tests.checks.plain import NOW, PlainBox, bad, failed, findings, outcome, spec
 
 Harm = Callable[[Path], object]
 Bad = set[tuple[str, str]]
@@ -402,3 +406,21 @@ def test_shards_that_changed_places_are_named(box: PlainBox, data: Path) -> None
     (data / "spare").rename(other)
 
     assert bad(findings(_check(), box)) == failed("couchdb.document-in-wrong-shard")
+
+
+def test_what_is_not_the_captured_copy_is_named(data: Path, box: PlainBox) -> None:
+    """All that is there is sound: a file is of an earlier state, and so is the count of its documents."""
+    counted = as_json(captured_of(verify(data, 60)))
+    report = CaptureReport(kind="couchdb", path=DATA, bytes=1, found=counted)
+    write(box.tree.root / SEAL.lstrip("/"), Header("vault", NOW, "test"), [], [report.model_dump_json()])
+    before = bad(findings(_check(databases={}), box))
+    content = (data / PLAIN).read_bytes()
+    starts = [at for at in range(0, len(content), BLOCK) if content[at] == 1]
+    os.truncate(
+        data / PLAIN, data_end(starts[1] + 5, int.from_bytes(content[starts[1] + 1 : starts[1] + 5], "big"))
+    )
+
+    assert before == set()
+    assert bad(findings(_check(databases={}), box)) == failed(
+        "couchdb.documents-not-as-captured", "couchdb.shard-not-as-captured"
+    )

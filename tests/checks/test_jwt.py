@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import JsonValue, ValidationError
 
+from backupcheck.boxes import rows
 from backupcheck.checks.jwt import Jwt
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box
@@ -149,6 +150,8 @@ def test_tokens_of_a_dump_are_asked_of_a_server(tmp_path: Path, tree: Path) -> N
         healthy = outcome(spec(Jwt, **OF_DUMP), box)
         put(tree, SECRET, "another" * 10)
         forged = bad(findings(spec(Jwt, **OF_DUMP), box))
+        (tree / DUMP[1:]).write_text(DUMPED.replace("CREATE", "CREATE EXTENSION nix;\nCREATE", 1))
+        without = bad(findings(spec(Jwt, **OF_DUMP), box))
         (tree / DUMP[1:]).write_text(DUMPED[:200])
         cut = bad(findings(spec(Jwt, **OF_DUMP), box))
         (tree / DUMP[1:]).unlink()
@@ -156,6 +159,7 @@ def test_tokens_of_a_dump_are_asked_of_a_server(tmp_path: Path, tree: Path) -> N
 
     assert healthy is Outcome.PASS
     assert forged == failed("jwt.signature")
+    assert without == {("jwt.not-loaded", "error")}
     assert cut == failed("jwt.database-damaged")
     assert lost == failed("jwt.database-missing")
 
@@ -231,6 +235,25 @@ def test_a_query_that_gives_no_tokens_is_named(box: Box, sql: str, expected: tup
     asked: dict[str, JsonValue] = {**OF_SQLITE, "tokens": {"sqlite": DATABASE, "sql": sql}}
 
     assert bad(findings(spec(Jwt, **asked), box)) == {expected}
+
+
+def test_more_tokens_than_can_be_asked_are_no_verdict(
+    box: Box, monkeypatch: pytest.MonkeyPatch, tree: Path
+) -> None:
+    store(tree, *[token(by(WORDS))] * 11)
+    monkeypatch.setattr(rows, "MOST_ROWS", 11)
+    enough = bad(findings(spec(Jwt, **OF_SQLITE), box))
+    monkeypatch.setattr(rows, "MOST_ROWS", 10)
+
+    assert enough == set()
+    assert bad(findings(spec(Jwt, **OF_SQLITE), box)) == {("jwt.too-many", "error")}
+
+
+def test_a_query_that_does_not_end_is_no_verdict(box: Box) -> None:
+    endless = "with recursive n(token) as (select 1 union all select token + 1 from n) select sum(token) from n"
+    asked: dict[str, JsonValue] = {**OF_SQLITE, "tokens": {"sqlite": DATABASE, "sql": endless}}
+
+    assert bad(findings(spec(Jwt, **asked, timeout=0.5), box)) == {("jwt.timed-out", "error")}
 
 
 def test_a_database_that_is_lost_or_damaged_is_named(box: Box, tree: Path) -> None:

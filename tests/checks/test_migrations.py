@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 from pydantic import JsonValue, ValidationError
 
-from backupcheck.checks.migrations import TOOLS, Migrations
+from backupcheck.checks.migrations import MOST_MIGRATIONS, TOOLS, Migrations
 from backupcheck.postgresql.cluster import KEEPER, Cluster, cluster, servers
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box
@@ -229,6 +229,22 @@ def test_what_is_no_history_at_all_is_no_verdict(history: History, box: Box) -> 
     assert bad(found(box, "rails", timeout=1)) == {("migrations.timed-out", "error")}
 
 
+def test_more_migrations_than_any_history_has_are_no_verdict(history: History, box: Box) -> None:
+    history.run(
+        "create table schema_migrations (version)",
+        f"with recursive n(version) as (select 0 union all select version + 1 from n limit {MOST_MIGRATIONS + 1})"
+        " insert into schema_migrations select version from n",
+    )
+
+    assert bad(found(box, "rails")) == {("migrations.too-many", "error")}
+
+
+def test_a_row_that_no_tool_wrote_is_no_verdict(history: History, box: Box) -> None:
+    history.made("rails", "20240101", "2" * 20_001)
+
+    assert bad(found(box, "rails")) == {("migrations.query-invalid", "error")}
+
+
 def test_a_history_in_a_dump_passes_and_its_fault_is_named(tmp_path: Path, history: History) -> None:
     place = history.root / DUMP[1:]
     place.parent.mkdir()
@@ -239,6 +255,8 @@ def test_a_history_in_a_dump_passes_and_its_fault_is_named(tmp_path: Path, histo
         assert bad(found(box, "sqlx", **asked)) == failed("migrations.database-missing")
         place.write_bytes(dump)
         assert bad(found(box, "sqlx", **asked)) == failed("migrations.unfinished")
+        place.write_bytes(dump.replace(b"CREATE TABLE", b"CREATE EXTENSION nix;\nCREATE TABLE", 1))
+        assert bad(found(box, "sqlx", **asked)) == {("migrations.not-loaded", "error")}
         place.write_bytes(dump.replace(b"3\tf", b"3\tt"))
         assert bad(found(box, "sqlx", **asked, table="app._sqlx_migrations")) == failed("migrations.missing")
         assert bad(found(box, "sqlx", **asked)) == set()

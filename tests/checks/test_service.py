@@ -15,7 +15,9 @@ from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.service import Service, ServiceFacts
 from backupcheck.result import Finding, Outcome, check_result
+from backupcheck.scratch import process
 from backupcheck.scratch.lxc import Lxc
+from backupcheck.scratch.process import Process
 from backupcheck.seams import Box, BoxRequest, Check
 from backupcheck.tree import Tree
 from tests.boxes import open_box
@@ -231,6 +233,16 @@ def test_a_program_that_is_not_in_the_box_is_no_verdict(quick: Box) -> None:
     found = findings(served(quick, run=["no-such-server"]), quick)
 
     assert bad(found) == {("service.program-missing", "error")}
+
+
+def test_a_box_without_a_loopback_is_no_verdict(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no bubblewrap, a command has a network of its own with nothing in it."""
+    monkeypatch.setattr(process, "_no_bubblewrap", lambda: "it is not installed")
+    monkeypatch.setattr(Process, "why_not", lambda engine: None)  # as root it would refuse
+    with open_box(place, place / "tree") as box:
+        found = findings(served(box), box)
+
+    assert bad(found) == {("service.no-loopback", "error")}
 
 
 @pytest.mark.parametrize(

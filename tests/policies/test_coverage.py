@@ -105,6 +105,16 @@ def test_a_service_without_data_fails(site: Path) -> None:
     assert found == {("coverage.no-data", "wiki", "files"), ("coverage.absent", "wiki", "/opt/wiki")}
 
 
+def test_a_declared_folder_without_a_file_is_a_warning(site: Path) -> None:
+    (site / "mirror/notes/opt/hollow/deep").mkdir(parents=True)
+    view(site).repository.backup(site / "mirror", "homelab", ("backupcheck",))
+    seen = with_spec(view(site, services=BOTH), paths=("/opt/notes/", "/opt/hollow/"))
+    found = [each for each in Coverage().judge(Coverage().observe(seen, BOTH), NOW) if each.id == "coverage.empty"]
+
+    assert red(seen) == {("coverage.empty", "notes", "/opt/hollow")}
+    assert [each.outcome for each in found] == [Outcome.WARN]
+
+
 def test_a_folder_without_a_spec_fails(site: Path) -> None:
     seen = view(site, services=BOTH)
     (site / "mirror" / "forgotten").mkdir()
