@@ -282,7 +282,7 @@ def _kinds(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from backupcheck import manual
+    from backupcheck.schemas import schema
 
-    print(manual.schema(options.of))
+    print(schema(options.of))
     return 0

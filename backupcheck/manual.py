@@ -1,4 +1,4 @@
-"""What the models say of themselves: manual pages, captions and JSON Schemas; nothing is written twice.
+"""What the models say of themselves, as manual pages; nothing is written twice.
 
 python -m backupcheck.manual write docs     writes the schemas and the manual of all kinds
 python -m backupcheck.manual check docs     names the files that are not as they would be written
@@ -7,27 +7,16 @@ python -m backupcheck.manual check docs     names the files that are not as they
 from __future__ import annotations
 
 import inspect
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-
-from pydantic import Field
 
 from backupcheck.errors import UsageError
 from backupcheck.matchers import Match
-from backupcheck.reporters import json as run_json
-from backupcheck.seams import CAPTURES, CHECKS, ENGINES, NOTIFIERS, POLICIES, SEAMS, Kind, Seam
-from backupcheck.spec import Outline, SiteOutline
+from backupcheck.seams import SEAMS, Kind
 from backupcheck.subkeys import Key, any_matches, keys
 from backupcheck.validate import unknown_key
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FILES: Mapping[str, str] = MappingProxyType(
-    {"spec": "spec.schema.json", "site": "site.schema.json", "run": "run.schema.json"}
-)
-"""The schemas, and the files that they are in."""
 KINDS_FILE = "kinds.md"
 MATCHER_PAGE = "matchers"
 MATCHED = "A matcher is a plain value, or conditions such as {gte: 5}: `backupcheck kinds matchers`."
@@ -40,18 +29,11 @@ A plain value must be equal: `5` is not `"5"`, and `1` is not `true`.
     version: {matches: '^v2\\.'}
     mode: {one_of: ["0600", "0400"]}
 """
-Json = dict[str, object]
-
-
-def caption(kind: type[Kind]) -> str:
-    """A kind's one line: the first of its module's docstring."""
-    documented = sys.modules[kind.__module__].__doc__ or ""
-    return documented.strip().splitlines()[0] if documented.strip() else ""
 
 
 def page(seam: str, kind: type[Kind]) -> str:
     """A kind's manual page: its caption, its class's docstring and its keys."""
-    lines = [f"{kind.kind()} ({seam})", "", caption(kind), "", *_about(kind)]
+    lines = [f"{kind.kind()} ({seam})", "", kind.caption(), "", *_about(kind)]
     if found := keys(kind):
         lines += ["", "Keys:", *_listed(found, "  ")]
     if any_matches(found):
@@ -94,7 +76,7 @@ def listing() -> str:
     lines = [
         line
         for seam in SEAMS
-        for line in (f"{seam.name}:", *(f"  {name:<{width}} {caption(kind)}" for name, kind in seam.kinds.items()))
+        for line in (f"{seam.name}:", *(f"  {name:<{width}} {said}" for name, said in seam.captions().items()))
     ]
     return "\n".join(
         [*lines, "", "`backupcheck kinds KIND` explains one, `backupcheck kinds matchers` what `{gte: 5}` is."]
@@ -116,7 +98,7 @@ def pages(name: str) -> str:
 def _about(kind: type[Kind]) -> list[str]:
     """The class's docstring, without a first line that says the caption again."""
     lines = (inspect.getdoc(kind) or "").splitlines()
-    if lines and lines[0] == caption(kind):
+    if lines and lines[0] == kind.caption():
         lines = lines[2:]
     return lines
 
@@ -133,7 +115,7 @@ def markdown() -> str:
 
 
 def _section(kind: type[Kind]) -> list[str]:
-    lines = ["", f"### {kind.kind()}", "", caption(kind)]
+    lines = ["", f"### {kind.kind()}", "", kind.caption()]
     if about := _about(kind):
         lines += ["", "```text", *about, "```"]
     return lines + _table(keys(kind))
@@ -156,75 +138,10 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
-def schema(of: str) -> str:
-    """The JSON Schema of `spec` files, `site` files or of `run` (run.json), as text."""
-    if of == "run":
-        return run_json.schema().rstrip("\n")
-    made = {"spec": _spec_schema, "site": _site_schema}[of]()
-    return json.dumps({"$schema": DIALECT, **made}, indent=2, ensure_ascii=False)
-
-
-def _site_schema() -> Json:
-    made = _Site.model_json_schema() | {"title": "Site"}
-    made["properties"]["policies"]["items"] = _one_of(POLICIES, made["$defs"])
-    made["properties"]["notifiers"]["items"] = _one_of(NOTIFIERS, made["$defs"])
-    made["$defs"]["ScratchSpec"]["properties"]["engine"]["enum"] = ["auto", *ENGINES.kinds]
-    return made
-
-
-class _Spec(Outline):
-    """One service: where its data lives, how a copy is taken, and what must be true after a restore."""
-
-    capture: tuple[dict[str, object], ...] = Field((), description="consistent copies, taken at the source")
-    checks: tuple[dict[str, object], ...] = Field(
-        min_length=1, description="what must be true of the restored service"
-    )
-    policies: tuple[dict[str, object], ...] = Field(
-        (), description="policies of its own, each in the place of the site's of that kind"
-    )
-
-
-class _Site(SiteOutline):
-    """One backup host and what it guards."""
-
-    policies: tuple[dict[str, object], ...] = Field(
-        (), description="what must be true of the site as a whole, and of each service that has no such of its own"
-    )
-    notifiers: tuple[dict[str, object], ...] = Field(
-        (), description="who is told how a run ended, and how; in this order"
-    )
-
-
-def _spec_schema() -> Json:
-    """A spec's schema, in which each list of kinds is spelled out from the kinds that there are."""
-    made = _Spec.model_json_schema() | {"title": "Spec"}
-    for key, seam in (("capture", CAPTURES), ("checks", CHECKS), ("policies", POLICIES)):
-        made["properties"][key]["items"] = _one_of(seam, made["$defs"])
-    return made
-
-
-def _one_of(seam: Seam[Kind], definitions: Json) -> Json:
-    """A mapping of exactly one kind; as properties, so that editors complete it."""
-    properties: Json = {}
-    for name, kind in seam.kinds.items():
-        reference = f"{seam.name}-{name}"
-        own = kind.model_json_schema(ref_template=f"#/$defs/{reference}-{{model}}")
-        definitions |= {f"{reference}-{inner}": made for inner, made in own.pop("$defs", {}).items()}
-        definitions[reference] = own
-        need_none = not own.get("required")
-        alternatives = [{"$ref": f"#/$defs/{reference}"}, *([{"type": "null"}] if need_none else [])]
-        properties[name] = {"description": caption(kind), "anyOf": alternatives}
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-
-
 def documents() -> Iterator[tuple[str, str]]:
     """Every file that is made from the code, by name, and its text."""
+    from backupcheck.schemas import FILES, schema
+
     for of, name in FILES.items():
         yield name, schema(of) + "\n"
     yield KINDS_FILE, markdown()

@@ -104,7 +104,8 @@ class SpecFile(pytest.File):
         for wrong in suite.mistakes:
             if wrong.file.resolve() == self.path.resolve():
                 raise wrong.error
-        spec = suite.spec(load_spec(self.path).service)
+        path = self.path.resolve()
+        spec = suite.spec(suite.service_of_file.get(path) or load_spec(path).service)
         seen: dict[str, int] = {}
         for number, title in enumerate(["restore", *(check.title for check in spec.checks)]):
             seen[title] = seen.get(title, 0) + 1
@@ -184,11 +185,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _set_aside(items: list[pytest.Item], suite: Suite) -> None:
     """Skip what is only asked `if_there`, where the site has no such service; the reports say so."""
-    from backupcheck.spec import load_each
-
     marked = [(item, marker) for item in items if (marker := item.get_closest_marker("service"))]
     wanted = [(item, marker.args) for item, marker in marked if marker.kwargs.get("if_there")]
-    known = load_each(suite.site.specs).services if wanted else ()
+    known = suite.every.services if wanted else ()
     for item, services in wanted:
         if absent := tuple(str(service) for service in services if str(service) not in known):
             item.stash[ABSENT] = absent
@@ -198,14 +197,12 @@ def _set_aside(items: list[pytest.Item], suite: Suite) -> None:
 def _is_drilled(item: pytest.Item, suite: Suite) -> bool:
     """Whether this drill is of all services of a test of several; one that no spec knows is the test's mistake,
     and one whose spec is wrong is told by its set-up."""
-    from backupcheck.spec import load_each
-
     services = set(services_of(item)) - {wrong.service for wrong in suite.mistakes}
     if ABSENT in item.stash:
         return bool(services) and services <= {spec.service for spec in suite.specs}
     if len(services) < 2 or services <= {spec.service for spec in suite.specs}:
         return True
-    return not services <= set(load_each(suite.site.specs).services)
+    return not services <= set(suite.every.services)
 
 
 @pytest.hookimpl(trylast=True)

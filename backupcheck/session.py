@@ -102,10 +102,8 @@ def _only_own_plugins() -> Iterator[None]:
 
 def _paths(suite: Suite, folder: Path) -> list[str]:
     """The spec files of the wanted services and the test files that belong to them, or to no service."""
-    from backupcheck.spec import load_each
-
     wanted = {spec.service for spec in suite.specs}
-    loaded = load_each(folder)
+    loaded = suite.every
     every = loaded.services
     specs = [str(file) for spec, file in zip(loaded.specs, loaded.files, strict=True) if spec.service in wanted]
     tests = [

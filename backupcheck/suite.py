@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from backupcheck import __version__
@@ -18,7 +19,7 @@ from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
 from backupcheck.seams import Engine
-from backupcheck.spec import SITE_FILE, Mistaken, Site, Spec, load_each, load_site
+from backupcheck.spec import SITE_FILE, Loaded, Mistaken, Site, Spec, load_each, load_site
 
 PYTEST = "pytest"
 
@@ -54,6 +55,18 @@ class Suite:
     tools: dict[str, str] = field(default_factory=dict)
     clock: datetime | None = None
     """The time by which answers are judged; None for the time that it is."""
+
+    @cached_property
+    def every(self) -> Loaded:
+        """All that the site's folder of specs says, read once."""
+        return load_each(self.site.specs)
+
+    @cached_property
+    def service_of_file(self) -> Mapping[Path, str]:
+        """Whose spec a file is, by its path without links; of those that are right."""
+        return {
+            file.resolve(): spec.service for spec, file in zip(self.every.specs, self.every.files, strict=True)
+        }
 
     def spec(self, service: str) -> Spec:
         """The spec of a service. Raises `UsageError` for one that has none, `SpecError` where it is wrong."""
@@ -183,7 +196,9 @@ def load_suite(file: Path, engine: Engine, snapshot: str = "latest") -> Suite:
     """The suite of a site file. Raises `SpecError` with the mistakes of that file."""
     site = load_site(file)
     every = load_each(site.specs)
-    return Suite(site, every.specs, engine, snapshot, mistakes=every.mistakes)
+    suite = Suite(site, every.specs, engine, snapshot, mistakes=every.mistakes)
+    suite.every = every
+    return suite
 
 
 def problem_result(name: str, id: str, message: str) -> CheckResult:

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from sqlite3 import DatabaseError
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
-from sqlite_utils import Database
 
 from backupcheck import configfile
 from backupcheck.boxes.configured import ADD, Configured, Naming, configured, environment
@@ -25,6 +24,9 @@ from backupcheck.fixtures import Sqlite
 from backupcheck.keys import pem, x509file
 from backupcheck.seams import Box
 from backupcheck.tree import Tree
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 AUTHELIA = "/etc/authelia/configuration.yml"
 LLDAP = "/etc/lldap/lldap_config.toml"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from sqlite3 import DatabaseError
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID
 
 import pytest
@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlite_utils import Database
 
 from backupcheck import configfile
 from backupcheck.boxes.configured import ADD, Configured, Naming, configured
@@ -30,6 +29,9 @@ from backupcheck.configfile.values import Value
 from backupcheck.errors import BackupcheckError, BadBackup
 from backupcheck.keys import pem
 from backupcheck.seams import Box
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 CONFIG = "/etc/authelia/configuration.yml"
 DATABASE = "/var/lib/authelia/db.sqlite3"

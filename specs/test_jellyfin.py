@@ -8,13 +8,15 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from sqlite3 import DatabaseError
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from backupcheck import configfile
 from backupcheck.errors import BadBackup, UnsafePath
 from backupcheck.seams import Box
 from backupcheck.tree import Tree
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 DATA = "/var/lib/jellyfin"
 CONFIG = "/etc/jellyfin"

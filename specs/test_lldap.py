@@ -9,15 +9,17 @@ import hashlib
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from sqlite3 import DatabaseError
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from sqlite_utils import Database
 
 from backupcheck.boxes.configured import ADD, Configured, Naming, configured
 from backupcheck.errors import BackupcheckError, BadBackup
 from backupcheck.seams import Box
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 CONFIG = "/etc/lldap/lldap_config.toml"
 DATABASE = "/var/lib/lldap/users.db"

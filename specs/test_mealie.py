@@ -7,13 +7,15 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-from psycopg import Connection
 
 from backupcheck import configfile
 from backupcheck.errors import BadBackup
 from backupcheck.seams import Box
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 DUMP = "/tmp/mealie_backup.sql"
 GLOBALS = "/tmp/mealie_backup-globals.sql"

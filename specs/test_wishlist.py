@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from sqlite3 import DatabaseError
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from backupcheck.errors import BadBackup
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 DATABASE = "/opt/wishlist/data/prod.db"
 ADMINISTRATORS = "select * from user where roleId = 2"

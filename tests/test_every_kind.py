@@ -90,7 +90,7 @@ def test_every_key_is_described(found: Found) -> None:
 def test_a_kind_has_a_caption_and_a_manual_page(found: Found) -> None:
     page = manual.page(found.seam.name, found.kind)
 
-    assert re.fullmatch(r"[A-Z].*[.]", manual.caption(found.kind))
+    assert re.fullmatch(r"[A-Z].*[.]", found.kind.caption())
     assert len(inspect.getdoc(found.kind) or "") > 40
     assert all(f"  {name} (" in page for name in found.kind.model_fields)
 

@@ -47,13 +47,14 @@ HOUSE = """
  7  told                                                 # what was told already
  7  evidence/                                             # the signed log of runs
  8  spec/ history/
- 9  manual plan sealing asking allowed preflight runbook sources enclosed
+ 9  plan sealing asking allowed preflight runbook sources enclosed
  9  telling                                              # the history in plain rows
  9  turns                                                # older snapshots, and whose turn it is
  9  testfiles                                            # the tests in Python beside the specs
+ 9  schemas                                              # what the models say, for editors
  9  policy                                               # what policies are made of
  9  replicas                                             # the copies of a site's data
-10  restoring policies/* repeating destination fitting
+10  manual restoring policies/* repeating destination fitting
 10  mutants/                                             # what mutators are made of
 11  delivery unboxed
 11  mutators/*                                           # ways to make mutants: none knows another

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from backupcheck import manual
+from backupcheck import manual, schemas
 from backupcheck.matchers import Expected, Match
 from backupcheck.reporters import json as run_json
 from backupcheck.seams import CAPTURES, CHECKS, POLICIES, SEAMS
@@ -30,23 +30,23 @@ SAID_BY_THE_SCHEMA = (
 
 def mistakes(file: Path) -> list[str]:
     """What the schema says of a file, as an editor would."""
-    schema = json.loads(manual.schema("spec" if is_spec_file(file) else "site"))
+    schema = json.loads(schemas.schema("spec" if is_spec_file(file) else "site"))
     validator = jsonschema.Draft202012Validator(schema)
     return [error.message for error in validator.iter_errors(yaml.safe_load(file.read_text(encoding="utf-8")))]
 
 
 @pytest.mark.parametrize("of", ["spec", "site", "run"])
 def test_a_schema_is_one(of: str) -> None:
-    schema = json.loads(manual.schema(of))
+    schema = json.loads(schemas.schema(of))
     jsonschema.Draft202012Validator.check_schema(schema)
 
-    assert schema["$schema"] == manual.DIALECT
+    assert schema["$schema"] == schemas.DIALECT
     assert schema["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("of", ["spec", "site"])
 def test_every_reference_of_a_schema_leads_somewhere(of: str) -> None:
-    text = manual.schema(of)
+    text = schemas.schema(of)
     named = {part.partition('"')[0] for part in text.split('"#/$defs/')[1:]}
 
     assert named == set(json.loads(text)["$defs"])
@@ -54,7 +54,7 @@ def test_every_reference_of_a_schema_leads_somewhere(of: str) -> None:
 
 @pytest.mark.parametrize("of", ["spec", "site"])
 def test_every_key_of_a_schema_is_described(of: str) -> None:
-    schema = json.loads(manual.schema(of))
+    schema = json.loads(schemas.schema(of))
     silent = [
         f"{name}.{key}"
         for name, model in {"top": schema, **schema["$defs"]}.items()
@@ -77,7 +77,7 @@ def test_a_good_file_points_its_editor_at_the_schema(file: Path) -> None:
 
     assert comment == "# yaml-language-server: "
     assert schema.parent == SPECS.parent / "docs"
-    assert schema.name == manual.FILES["spec" if is_spec_file(file) else "site"]
+    assert schema.name == schemas.FILES["spec" if is_spec_file(file) else "site"]
 
 
 @pytest.mark.parametrize("name", SAID_BY_THE_SCHEMA)
@@ -103,7 +103,7 @@ def test_a_wrong_file_is_wrong_to_the_schema_where_it_can_say_it(name: str) -> N
     ],
 )
 def test_the_schema_knows_the_difference(wrong: dict[str, object], right: dict[str, object]) -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(manual.schema("spec")))
+    validator = jsonschema.Draft202012Validator(json.loads(schemas.schema("spec")))
     good = {"service": "a", "source": {"host": "a", "paths": ["/a"]}, "checks": [{"seal": {}}]}
 
     assert list(validator.iter_errors(good | right)) == []
@@ -111,13 +111,13 @@ def test_the_schema_knows_the_difference(wrong: dict[str, object], right: dict[s
 
 
 def test_the_schema_of_sites_knows_the_engines() -> None:
-    engine = json.loads(manual.schema("site"))["$defs"]["ScratchSpec"]["properties"]["engine"]
+    engine = json.loads(schemas.schema("site"))["$defs"]["ScratchSpec"]["properties"]["engine"]
 
     assert {"auto", "lxc", "process"} <= set(engine["enum"])
 
 
 def test_the_schema_of_runs_has_one_source() -> None:
-    assert manual.schema("run") + "\n" == run_json.schema()
+    assert schemas.schema("run") + "\n" == run_json.schema()
 
 
 def test_a_page_says_what_the_class_and_its_keys_say() -> None:
@@ -222,7 +222,7 @@ def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture
     assert "write|check DIR" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [*manual.FILES.values(), manual.KINDS_FILE])
+@pytest.mark.parametrize("name", [*schemas.FILES.values(), manual.KINDS_FILE])
 def test_the_documents_of_the_repository_are_what_the_code_says(name: str) -> None:
     file = Path(__file__).parent.parent / "docs" / name
 

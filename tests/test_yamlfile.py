@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backupcheck import yamlfile
 from backupcheck.errors import SpecError
 from backupcheck.yamlfile import Value
+
+ROOT = Path(__file__).parent.parent
 
 
 def problems_of(text: str) -> list[str]:
@@ -201,3 +204,53 @@ def test_what_is_nested_too_deeply_is_refused_where_it_becomes_so(text: str) -> 
 
     assert problem.endswith("is nested in itself, or deeper than any spec is")
     assert int(problem.split(":")[1]) <= 250
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda file: file.stem)
+def test_both_readers_read_a_spec_alike(file: Path) -> None:
+    text = file.read_text()
+    quick, slow = yamlfile._quickly_read(text, "a"), yamlfile._read(text, "a", yaml.SafeLoader)
+
+    assert quick in (None, slow)
+
+
+def test_most_specs_are_read_quickly() -> None:
+    texts = [file.read_text() for file in (ROOT / "specs").glob("*.yaml")]
+
+    assert sum(yamlfile._quickly_read(text, "a") is not None for text in texts) > len(texts) / 2
+
+
+PIECES = (
+    *("- ", ": ", ":", ", ", ",", "{", "}", "[", "]", "&a ", "*a ", "|\n", "|+\n", ">-\n", "'", '"', "\n", "\n  "),
+    *(
+        " ",
+        "#",
+        " #",
+        "a",
+        "b: ",
+        "1",
+        "0x1",
+        "~",
+        "null",
+        "!x ",
+        "---\n",
+        "...\n",
+        "\\",
+        "\\x41",
+        "<<: ",
+        "@",
+        "`",
+    ),
+    *("é", "\U0001f600", "\u2028", "\x85", "\r", "\ufeff", "\t", "?", "? ", "::", "a:b", "%YAML 1.1\n", "\\ud800"),
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("a: >#\n")
+@example("? a")
+@example("---\n ")
+def test_what_libyaml_reads_the_reader_in_python_reads_alike(text: str) -> None:
+    quick = yamlfile._quickly_read(text, "a")
+
+    assert quick is None or quick == yamlfile._read(text, "a", yaml.SafeLoader)

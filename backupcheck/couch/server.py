@@ -17,14 +17,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from backupcheck.boxes.http import HOST, box_server
-from backupcheck.couch.client import CouchClient, CouchInfo, CouchReadError, CouchUnreachable
 from backupcheck.errors import ScratchError, ToolTimedOut
 from backupcheck.proc import Started
 from backupcheck.result import Text
 from backupcheck.seams import Box, Facts
+
+if TYPE_CHECKING:
+    from backupcheck.couch.client import CouchClient, CouchInfo
 
 PROGRAMS = ("couchdb", "/opt/couchdb/bin/couchdb")
 PORTS = range(20_000, 30_000)
@@ -69,6 +70,8 @@ def look(box: Box, data: str, node: str | None, names: tuple[str, ...], timeout:
 
     `node` is the name that the shard map has for it; `timeout` is in seconds. What fails becomes a state.
     """
+    from backupcheck.couch.client import CouchUnreachable
+
     program = find_server(box)
     if program is None:
         return ServerFacts(state="none", message="the box has no CouchDB server")
@@ -97,6 +100,9 @@ def server(
 
     Both are gone at the block's end. Raises `ScratchError` or `CouchUnreachable` if the server does not start.
     """
+    from backupcheck.boxes.http import HOST, box_server
+    from backupcheck.couch.client import CouchClient
+
     if node is None or NODE.fullmatch(node) is None:
         raise ScratchError("the shard map does not say under which node name the server must start")
     name = f"couchdb-{secrets.token_hex(8)}"
@@ -131,6 +137,8 @@ class _Plan:
 @contextlib.contextmanager
 def _explained(process: Started) -> Iterator[None]:
     """Where the server itself has ended, that is the news, not what it could not answer any more."""
+    from backupcheck.couch.client import CouchReadError, CouchUnreachable
+
     try:
         yield
     except (CouchUnreachable, CouchReadError) as error:
@@ -143,6 +151,8 @@ def _explained(process: Started) -> Iterator[None]:
 
 
 def _served(client: CouchClient, name: str) -> Served:
+    from backupcheck.couch.client import CouchReadError
+
     info: CouchInfo | None = None
     read, trouble = 0, ""
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from backupcheck.history.rows import insert
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 
 def baseline(database: sqlite_utils.Database, service: str) -> dict[str, float]:

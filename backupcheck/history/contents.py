@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any
 
 from backupcheck.content import Content, Looks, rewriting
 from backupcheck.result import Proof
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 OTHER = "files with other content"
 ENCRYPTED = "files that look encrypted"

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from backupcheck.history import baselines, contents
 from backupcheck.history.contents import Known
@@ -32,6 +30,9 @@ from backupcheck.history.rows import (
     verdict,
 )
 from backupcheck.result import Outcome, Past, Proof, Run, Unmet
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 FILE = "history.db"
 GOOD = (Outcome.PASS, Outcome.WARN, Outcome.WAIVED)

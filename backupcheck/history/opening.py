@@ -6,16 +6,17 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import sqlite_utils
-from sqlite_utils.db import NoTable
 
 from backupcheck.errors import BackupcheckError
 from backupcheck.history.rows import LAYOUT, lacking, layout
 
+if TYPE_CHECKING:
+    import sqlite_utils
+
 BUSY_SECONDS = 30.0
-WRONG = (sqlite3.Error, NoTable, OSError, ValueError, TypeError, ArithmeticError)
+WRONG = (sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError)
 """What a broken file, a full disk, or a row that this version does not understand becomes."""
 
 
@@ -52,6 +53,8 @@ def reading(place: Path) -> Iterator[sqlite_utils.Database | None]:
 
 @contextlib.contextmanager
 def _opened(place: Path) -> Iterator[sqlite_utils.Database]:
+    import sqlite_utils
+
     # `rw` makes no file, and SQLite takes a file that it may only read for reading
     address = f"file:{quote(str(place.absolute()))}?mode=rw"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -71,9 +74,11 @@ def _opened(place: Path) -> Iterator[sqlite_utils.Database]:
 
 @contextlib.contextmanager
 def _usable(place: Path) -> Iterator[None]:
+    from sqlite_utils.db import NoTable
+
     try:
         yield
-    except WRONG as error:
+    except (NoTable, *WRONG) as error:
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         said = next(iter(text.splitlines()), type(error).__name__)
         raise BackupcheckError(

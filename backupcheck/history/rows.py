@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any
 
 from backupcheck.result import Finding, Outcome, Past, Proof, Run, outcome_of
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 LAYOUT = 1
 """The form of the tables. A higher one is of a version that keeps them so that this one would misread them;

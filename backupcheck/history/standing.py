@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any
 
 from backupcheck.history.database import History
 from backupcheck.history.opening import reading
 from backupcheck.history.rows import as_time
 from backupcheck.metrics import Answers, Ended, Standing
 from backupcheck.result import Outcome, Proof
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 LAST_ASKED = "select * from proofs where service = ? order by finished desc, run_id desc limit 1"
 LAST_WHOLE = "select * from runs where whole and not interrupted order by finished desc, run_id desc limit 1"

@@ -16,15 +16,17 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import sql
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from backupcheck.boxes.probe import ask
 from backupcheck.errors import ScratchError, ToolFailed
 from backupcheck.proc import Completed, Started
 from backupcheck.seams import Box
+
+if TYPE_CHECKING:
+    import psycopg
 
 KEEPER = "backupcheck_keeper"
 LOADER = "backupcheck_loader"
@@ -104,6 +106,8 @@ class Cluster:
     @contextlib.contextmanager
     def connect(self, role: str = READER, database: str = DATABASE) -> Iterator[psycopg.Connection]:
         """A connection from this machine. The socket is reached through its folder, whose path may be long."""
+        import psycopg
+
         descriptor = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
         try:
             with psycopg.connect(
@@ -231,6 +235,8 @@ def _running(made: Cluster) -> Iterator[None]:
 
 def _wait(made: Cluster) -> None:
     """Until it answers."""
+    import psycopg
+
     deadline = time.monotonic() + START_SECONDS
     while made.process is not None and made.process.running and time.monotonic() < deadline:
         with contextlib.suppress(psycopg.OperationalError), made.connect(KEEPER, "postgres"):
@@ -242,6 +248,8 @@ def _wait(made: Cluster) -> None:
 
 def _furnish(made: Cluster, database: Database) -> None:
     """Make the roles and the database, as the keeper; nothing of the dump is there yet."""
+    from psycopg import sql
+
     with made.connect(KEEPER, "postgres") as keeper:
         for role in (LOADER, READER):
             words = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION")
@@ -263,19 +271,15 @@ def _make_role(keeper: psycopg.Connection, role: str, *, reads_all: bool) -> Non
 
     It may have been a superuser; a view of its own must find here what it found there.
     """
-    if role.startswith("pg_") or role.lower() in (
-        "public",
-        KEEPER,
-        LOADER,
-        READER,
-        "current_user",
-        "session_user",
-    ):
+    from psycopg import Error, sql
+
+    own = ("public", KEEPER, LOADER, READER, "current_user", "session_user")
+    if role.startswith("pg_") or role.lower() in own:
         return
     name = sql.Identifier(role)
     try:
         keeper.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-    except psycopg.Error:  # the server has no such names, or has it already: what it means, loading will say
+    except Error:  # the server has no such names, or has it already: what it means, loading will say
         return
     keeper.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(LOADER)))
     keeper.execute(sql.SQL("GRANT ALL ON DATABASE {} TO {}").format(sql.Identifier(DATABASE), name))
@@ -286,13 +290,15 @@ def _make_role(keeper: psycopg.Connection, role: str, *, reads_all: bool) -> Non
 
 def _make_extension(keeper: psycopg.Connection, extension: str) -> None:
     """An extension that only a superuser may make, if it is one and is there; the loader then owns it."""
+    from psycopg import Error, sql
+
     row = keeper.execute(
         "SELECT bool_or(superuser AND NOT trusted) FROM pg_available_extension_versions WHERE name = %s",
         [extension],
     ).fetchone()
     if row is None or not row[0]:
         return
-    with contextlib.suppress(psycopg.Error):
+    with contextlib.suppress(Error):
         keeper.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(extension)))
         keeper.execute(
             "UPDATE pg_catalog.pg_extension SET extowner = %s::regrole WHERE extname = %s", [LOADER, extension]
