@@ -33,7 +33,7 @@ DRIFT = 0.01
 """The share of pictures that an old install may have lost: they are fetched again when somebody looks."""
 OLDER = "restore an older snapshot, and look at the same place at the source"
 
-Opener = Callable[[str], Database]
+Opener = Callable[[str], "Database"]
 
 
 def test_both_kinds_of_migrations_are_recorded(box: Box, sqlite: Opener) -> None:

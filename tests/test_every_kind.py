@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from backupcheck import manual, yamlfile
+from backupcheck import manual, schemas, yamlfile
 from backupcheck.seams import CAPTURES, CHECKS, ENGINES, NOTIFIERS, POLICIES, REPORTERS, SEAMS, Facts, Kind, Seam
 from backupcheck.validate import validated
 
@@ -106,7 +106,7 @@ def test_the_manual_page_has_an_example_that_a_spec_takes(found: Found) -> None:
 
 @in_specs
 def test_the_json_schema_has_it_and_takes_its_example(found: Found) -> None:
-    schema = json.loads(manual.schema("site" if found.seam in (POLICIES, NOTIFIERS) else "spec"))
+    schema = json.loads(schemas.schema("site" if found.seam in (POLICIES, NOTIFIERS) else "spec"))
     keys = {CHECKS: "checks", CAPTURES: "capture", POLICIES: "policies", NOTIFIERS: "notifiers"}
     key = next(key for seam, key in keys.items() if seam is found.seam)
     validator = jsonschema.Draft202012Validator({**schema["properties"][key], "$defs": schema["$defs"]})

@@ -73,8 +73,9 @@ class Junit(Reporter):
         suites = tuple(_suites(run))
         root = ElementTree.Element("testsuites", _counts([case for suite in suites for case in suite.cases]))
         root.attrib |= {"name": _text(run.site), "time": f"{wall_seconds(run) or 0.0:.3f}"}
+        status = run.exit_status  # looks at every finding of the run
         for suite in suites:
-            root.append(_suite(run, suite))
+            root.append(_suite(run, suite, status))
         ElementTree.indent(root)
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -89,22 +90,22 @@ def _suites(run: Run) -> Iterator[_Suite]:
         yield _Suite("policies", cases, sum(policy.seconds for policy in run.policies))
 
 
-def _suite(run: Run, suite: _Suite) -> ElementTree.Element:
+def _suite(run: Run, suite: _Suite, status: int) -> ElementTree.Element:
     element = ElementTree.Element("testsuite", {"name": _text(suite.name)} | _counts(suite.cases))
     element.set("time", f"{suite.seconds:.3f}")
     element.set("timestamp", f"{run.started:%Y-%m-%dT%H:%M:%S}")
     properties = ElementTree.SubElement(element, "properties")
-    for key, value in _properties(run, suite.proof):
+    for key, value in _properties(run, suite.proof, status):
         ElementTree.SubElement(properties, "property", {"name": _text(key), "value": _text(value)})
     for case in _told_apart(suite.cases):
         element.append(_element(suite.name, case))
     return element
 
 
-def _properties(run: Run, proof: Proof | None) -> Iterator[tuple[str, str]]:
+def _properties(run: Run, proof: Proof | None, status: int) -> Iterator[tuple[str, str]]:
     yield from (("run_id", run.run_id), ("site", run.site), ("version", run.version))
     yield from (("repository", run.repository), ("started", run.started.isoformat()))
-    yield ("exit_status", f"{run.exit_status} {EXIT_STATUS[run.exit_status]}")
+    yield ("exit_status", f"{status} {EXIT_STATUS[status]}")
     yield from ((f"tool.{tool}", version) for tool, version in sorted(run.tools.items()))
     yield from (("not_exercised", sentence) for sentence in run.not_exercised)
     if proof:

@@ -9,6 +9,7 @@ import pytest
 
 from backupcheck.result import CheckResult, Finding, Outcome, Run, check_result, not_judged
 from backupcheck.seams import REPORTERS
+from tests.bench.scale import run_of
 from tests.reporters import runs
 
 STATES = ("pass", "warn", "waived", "error", "fail", "skip")
@@ -100,3 +101,25 @@ def test_a_programs_outcomes_are_those_of_the_schema() -> None:
 
     assert outcomes <= set(STATES)
     assert {"waived", "warn", "skip", "fail"} <= outcomes
+
+
+@pytest.mark.parametrize("reporter", REPORTERS.kinds)
+def test_the_verdict_of_all_is_not_found_anew_for_each_service(
+    reporter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at every finding: asked for once a service, a report's cost would grow with the square."""
+    asked: list[Run] = []
+    verdict = Run.exit_status.fget  # type: ignore[attr-defined]
+
+    def asking(run: Run) -> int:
+        asked.append(run)
+        return int(verdict(run))
+
+    monkeypatch.setattr(Run, "exit_status", property(asking))
+
+    def times(services: int) -> int:
+        asked.clear()
+        REPORTERS.kinds[reporter]().render(run_of(services))
+        return len(asked)
+
+    assert times(3) == times(30)
