@@ -96,11 +96,15 @@ def judged(identity: Identity, spec: Spec, last: Header | None, *, let_through: 
 def comparison_due(spec: Spec, last: datetime | None, now: datetime) -> bool:
     """Whether this night is the service's for a full comparison; the services are spread over the days by name."""
     every = spec.source.compare_every
-    if every == 0:
-        return False
-    if last is None:
+    return every > 0 and turn(spec.service, every, last, now)
+
+
+def turn(service: str, every: int, last: datetime | None, now: datetime) -> bool:
+    """Whether it is a service's turn for what is done every so many days, and was done `last`: each has a night of
+    its own, by its name, and one that was missed is made up for."""
+    if last is None or last > now:
         return True
-    shift = int.from_bytes(hashlib.sha256(spec.service.encode()).digest()[:4], "big") % every
+    shift = int.from_bytes(hashlib.sha256(service.encode()).digest()[:4], "big") % every
     return (now.toordinal() + shift) // every > (last.astimezone(now.tzinfo).toordinal() + shift) // every
 
 

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck import identity, paced, preflight, proc
+from backupcheck import identity, paced, preflight, proc, unchanged
 from backupcheck.errors import BackupcheckError, Interrupted, PullError, ToolFailed
 from backupcheck.identity import Identity
 from backupcheck.mirror import mark
 from backupcheck.paced import Limits, Paced
+from backupcheck.remote import Connections
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
 from backupcheck.seal.header import Header
 from backupcheck.sealing import Arrival, Seal, last_header, named, sealed
@@ -72,17 +73,17 @@ def sync(
     """Pull every service; the results in the specs' order. Raises only `Interrupted`."""
     wanted = list(specs)
     asked = wishes or Wishes()
-    with ThreadPoolExecutor(site.pulls, thread_name_prefix="pull") as pool:
+    with Connections() as connections, ThreadPoolExecutor(site.pulls, thread_name_prefix="pull") as pool:
         try:
-            return tuple(pool.map(lambda spec: _synced(site, spec, progress, asked), wanted))
+            pulls = (_Pulling(site, spec, progress, asked, connections) for spec in wanted)
+            return tuple(pool.map(_synced, pulls))
         except KeyboardInterrupt:  # else leaving the pool would wait for the pulls' own end
             proc.interrupt()
             raise
 
 
-def _synced(site: Site, spec: Spec, progress: Progress, wishes: Wishes) -> Synced:
-    began = time.monotonic()
-    pulling = _Pulling(site, spec, progress, wishes)
+def _synced(pulling: _Pulling) -> Synced:
+    began, spec = time.monotonic(), pulling.spec
     try:
         pulling.whole()
     except Interrupted:
@@ -93,7 +94,7 @@ def _synced(site: Site, spec: Spec, progress: Progress, wishes: Wishes) -> Synce
         pulling.findings.insert(0, finding_of(_bug(error), spec.service))
     result = check_result("sync", "pull", pulling.findings, time.monotonic() - began)
     red = [each for each in result.findings if each.outcome in (Outcome.FAIL, Outcome.ERROR)]
-    progress(spec.service, f"not pulled: {red[0].message}" if red else "pulled")
+    pulling.progress(spec.service, f"not pulled: {red[0].message}" if red else "pulled")
     return Synced(spec.service, result, result.seconds)
 
 
@@ -115,6 +116,7 @@ class _Pulling:
     spec: Spec
     progress: Progress
     wishes: Wishes
+    connections: Connections
     findings: list[Finding] = field(default_factory=list)
 
     def whole(self) -> None:
@@ -145,11 +147,13 @@ class _Pulling:
         compared = last.compared if last else None
         due = preflight.comparison_due(self.spec, compared, now)
         compare = not fresh and (self.wishes.compare or due)
-        source = Paced(source_of(self.site, self.spec), self._limits(compare=compare))
+        source = Paced(source_of(self.site, self.spec, self.connections), self._limits(compare=compare))
         who = self._looked(source, last)
         reports = self._between_hooks(source, folder)
         self.progress(self.spec.service, "sealing")
         pulled = Pulled().joined(source.pulled)
+        place = unchanged.place_of(self.site.state, self.spec.service)
+        read = unchanged.last_read(place)
         arrival = Arrival(
             pulled,
             machine=who.machine,
@@ -157,6 +161,8 @@ class _Pulling:
             just_now=compare,
             emptied=self._let_through,
             going_on=source.require_time,
+            known=place,
+            whole=compare or preflight.turn(self.spec.service, self.site.reread_every, read, now),
         )
         seal = sealed(self.spec, folder, reports, arrival)
         self.findings += _told(self.spec, seal, pulled, reports)
@@ -264,7 +270,7 @@ def _told(spec: Spec, seal: Seal, pulled: Pulled, reports: Iterable[CaptureRepor
             f"files had changed in the mirror by themselves and were fetched anew: {named(seal.healed)}",
             "look at the mirror's disk and memory",
         )
-    notes = dict.fromkeys((*pulled.notes, *(note for report in reports for note in report.notes)))
+    notes = dict.fromkeys((*pulled.notes, *seal.notes, *(note for report in reports for note in report.notes)))
     for note in notes:
         yield Finding(id="sync.note", outcome=Outcome.PASS, subject=spec.service, message=note)
     yield Finding(
@@ -273,7 +279,12 @@ def _told(spec: Spec, seal: Seal, pulled: Pulled, reports: Iterable[CaptureRepor
         subject=spec.service,
         expected="complete",
         actual=f"{seal.files} files, {seal.size} bytes",
-        message=f"pulled and sealed {seal.files} files of {seal.size} bytes from {spec.source.host}",
+        message=f"pulled and sealed {seal.files} files of {seal.size} bytes from {spec.source.host}"
+        + (
+            f", {seal.files - seal.read} of them unread, for they are as they were"
+            if seal.read < seal.files
+            else ""
+        ),
     )
 
 

@@ -56,7 +56,7 @@ class Sshd:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, folder: Path) -> Iterator[Sshd]:
+    def running(cls, folder: Path, config: str = "") -> Iterator[Sshd]:
         program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
         if program is None:
             pytest.skip("there is no sshd")
@@ -64,8 +64,8 @@ class Sshd:
             Path("/run/sshd").mkdir(exist_ok=True, mode=0o755)
         folder.mkdir(parents=True, exist_ok=True)
         server = cls(folder)
-        (folder / "sshd_config").write_text(CONFIG.format(port=server.port, folder=folder))
-        command = Command((program, "-D", "-e", "-f", str(folder / "sshd_config")), timeout=600)
+        (folder / "sshd_config").write_text(CONFIG.format(port=server.port, folder=folder) + config)
+        command = Command((program, "-D", "-e", "-f", str(folder / "sshd_config")), timeout=600, cleanup=True)
         with proc.started(command) as started:
             _wait(server.port, started)
             yield server

@@ -27,6 +27,7 @@ HOUSE = """
  0  content                                              # what the files of a service are, as marks
  1  units result tree registry yamlfile configfile/
  2  rereading                                            # a run, out of its run.json
+ 2  unchanged                                            # which names of a mirror are as they were when sealed
  2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
  3  raised                                               # what a test in Python ended with

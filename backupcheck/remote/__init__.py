@@ -5,6 +5,7 @@ numeric owners, hard links, ACLs and extended attributes, and each path below th
 """
 
 from backupcheck.remote.access import SshAccess as SshAccess
+from backupcheck.remote.connections import Connections as Connections
 from backupcheck.remote.failures import classified as classified
 from backupcheck.remote.failures import of_system as of_system
 from backupcheck.remote.host import Host as Host

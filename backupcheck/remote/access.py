@@ -11,7 +11,8 @@ CONNECT_SECONDS = 15
 @dataclass(frozen=True)
 class SshAccess:
     """How to log in: all paths absolute; None leaves it to ssh's own configuration. `patience` is in seconds;
-    `agent` lets ssh's agent know the identity's private key."""
+    `agent` lets ssh's agent know the identity's private key. `control` is the socket of a connection that is
+    shared, which the `master` makes."""
 
     user: str = "root"
     identity: Path | None = None
@@ -19,11 +20,13 @@ class SshAccess:
     config: Path | None = None
     patience: int = CONNECT_SECONDS
     agent: bool = False
+    control: Path | None = None
+    master: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that ssh reads for it."""
-        return tuple(file for file in (self.identity, self.known_hosts, self.config) if file)
+        return tuple(file for file in (self.identity, self.known_hosts, self.config, self.control) if file)
 
     def command(self, host: str) -> tuple[str, ...]:
         """ssh with its options for `host`, which is not yet in it; a user in `user@host` goes before ours."""
@@ -36,8 +39,8 @@ class SshAccess:
             "ForwardAgent=no",
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
-            "ControlMaster=no",
-            "ControlPath=none",
+            f"ControlMaster={'yes' if self.master else 'no'}",
+            f'ControlPath="{_literal(self.control)}"' if self.control else "ControlPath=none",
             "UpdateHostKeys=no",
             "LogLevel=ERROR",
         ]

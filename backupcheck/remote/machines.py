@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import IO
@@ -10,6 +11,7 @@ from backupcheck import proc
 from backupcheck.errors import ToolFailed, ToolMissing, ToolTimedOut
 from backupcheck.proc import Command, Completed
 from backupcheck.remote.access import SshAccess
+from backupcheck.remote.connections import Connections
 from backupcheck.remote.failures import classified, late, missing
 from backupcheck.remote.rsync import lacking, rooted, rsync, unexpanded
 from backupcheck.remote.transfer import Route
@@ -17,13 +19,22 @@ from backupcheck.source import Pull, Pulled, Source
 
 
 class Ssh(Source):
-    """A machine reached by ssh; programs may run there with another key than that of the pull."""
+    """A machine reached by ssh; programs may run there with another key than that of the pull. With `connections`
+    each key has one connection for all that it is used for."""
 
-    def __init__(self, host: str, access: SshAccess, root: str = "/", programs: SshAccess | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        access: SshAccess,
+        root: str = "/",
+        programs: SshAccess | None = None,
+        connections: Connections | None = None,
+    ) -> None:
         self.name = host
         self.root = root
         self.access = access
         self.programs = programs or access
+        self._connections = connections
 
     def run(
         self,
@@ -35,29 +46,35 @@ class Ssh(Source):
         stdout: IO[bytes] | None = None,
         secrets: tuple[str, ...] = (),
     ) -> Completed:
-        words = (*self.programs.command(self.name), "--", self.name, shlex.join(argv))
-        command = Command(words, timeout, stdin=stdin, accept=accept, stdout=stdout, secrets=secrets)
-        return _ran(self.name, command)
+        with self._to(self.programs) as access:
+            words = (*access.command(self.name), "--", self.name, shlex.join(argv))
+            command = Command(words, timeout, stdin=stdin, accept=accept, stdout=stdout, secrets=secrets)
+            return _ran(self.name, command)
 
     def clean_up(self, argv: tuple[str, ...], *, timeout: float) -> Completed:
+        # by a connection of its own, for an interruption ends those that are shared
         words = (*self.programs.command(self.name), "--", self.name, shlex.join(argv))
         return _ran(self.name, Command(words, timeout, cleanup=True))
 
     def pull(self, pull: Pull, target: Path) -> Pulled:
         """Bring the paths below `target`, each at its absolute path. Raises `PullError`."""
-        return rsync(self._route(pull.paths), pull, target)
+        with self._to(self.access) as access:
+            return rsync(self._route(pull.paths, access), pull, target)
 
     def lacking(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the declared paths are not there, asked as a pull asks. Raises `PullError`."""
-        return lacking(self._route(paths), paths)
+        return lacking(self._route(paths, self.access), paths)
 
-    def _route(self, paths: tuple[str, ...]) -> Route:
+    def _to(self, access: SshAccess) -> contextlib.AbstractContextManager[SshAccess]:
+        return self._connections.to(self.name, access) if self._connections else contextlib.nullcontext(access)
+
+    def _route(self, paths: tuple[str, ...], access: SshAccess) -> Route:
         user, at, address = self.name.rpartition("@")
         host = f"{user}{at}[{address}]" if ":" in address else self.name
         first, *others = (unexpanded(rooted(self.root, path)) for path in paths)
-        shell = shlex.join(self.access.command(self.name))
+        shell = shlex.join(access.command(self.name))
         words = ("-e", shell, "--", f"{host}:{first}", *(f":{path}" for path in others))
-        return Route(self.name, words, self.access.files)
+        return Route(self.name, words, access.files)
 
 
 class Local(Source):

@@ -62,6 +62,15 @@ class Sealed:
     """A file's modification time in nanoseconds since 1970; not compared after a restore, but at the next pull."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One name's line with its end, as it stands in a seal, and its type and size in bytes."""
+
+    raw: bytes
+    type: str
+    size: int
+
+
 class Hash(Protocol):
     """What hashlib and blake3 have in common."""
 
@@ -87,6 +96,12 @@ def digest(file: BinaryIO, name: str) -> str:
     while piece := file.read(PIECE):
         hash.update(piece)
     return hash.hexdigest()
+
+
+def line_again(raw: bytes, entry: Entry) -> Line:
+    """The line of a name that is as it was when that was written."""
+    letter = LETTERS.get(stat.S_IFMT(entry.status.st_mode), "o")
+    return Line(raw, letter, entry.status.st_size if letter == "f" else 0)
 
 
 def describe(entry: Entry, tree: Tree, hash: str | None) -> Sealed:
@@ -121,8 +136,8 @@ def entries(tree: Tree) -> Iterator[Entry]:
     )
 
 
-def write(path: Path, header: Header, sealed: Iterable[Sealed], facts: Iterable[str] = ()) -> None:
-    """Write a seal and publish it by rename when it is whole; `facts` are JSON objects as text.
+def write(path: Path, header: Header, sealed: Iterable[Sealed | Line], facts: Iterable[str] = ()) -> str:
+    """Write a seal and publish it by rename when it is whole; its digest. `facts` are JSON objects as text.
 
     Only its owner may read it, for a digest gives a short secret away. Raises `BackupcheckError` for a fact too
     long to be read again.
@@ -133,30 +148,32 @@ def write(path: Path, header: Header, sealed: Iterable[Sealed], facts: Iterable[
     hash = hasher(header.hash)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
 
-        def put(line: str) -> None:
-            raw = line.encode("ascii") + b"\n"
+        def put(raw: bytes) -> None:
             if len(raw) > LONGEST_LINE:
                 raise BackupcheckError(f"a line of the seal would be longer than {LONGEST_LINE} bytes")
             hash.update(raw)
             file.write(raw)
 
-        put(header_line(header))
+        put(header_line(header).encode("ascii") + b"\n")
         count = files = size = 0
         for item in sealed:
-            put(_line(item))
+            line = item if isinstance(item, Line) else line_of(item)
+            put(line.raw)
             count += 1
-            files += item.type == "f"
-            size += item.size
+            files += line.type == "f"
+            size += line.size
         for fact in facts:
-            put(json.dumps({"fact": json.loads(fact)}))
+            put(json.dumps({"fact": json.loads(fact)}).encode("ascii") + b"\n")
         trailer = {"entries": count, "files": files, "bytes": size, "digest": hash.hexdigest()}
         file.write(json.dumps(trailer).encode("ascii") + b"\n")
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
+    return str(trailer["digest"])
 
 
-def _line(item: Sealed) -> str:
+def line_of(item: Sealed) -> Line:
+    """The line of a name, as the seal has it."""
     line: dict[str, str | int] = {
         "p": os.fsdecode(item.path),
         "t": item.type,
@@ -168,7 +185,7 @@ def _line(item: Sealed) -> str:
         line |= {"s": item.size, "h": item.digest, "n": item.links, "t_ns": item.modified}
     if item.type == "l":
         line["l"] = os.fsdecode(item.target)
-    return json.dumps(line)
+    return Line(json.dumps(line).encode("ascii") + b"\n", item.type, item.size)
 
 
 class Reading:
@@ -176,8 +193,9 @@ class Reading:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._line = self._next()
-        self.header = header_of(_object(self._line))
+        self.line = self._next()
+        """The line that was read last."""
+        self.header = header_of(object_in(self.line))
         self.hash = hasher(self.header.hash)
         self.facts: list[str] = []
         self.files = 0
@@ -187,9 +205,9 @@ class Reading:
         """The sealed names in order. Raises `SealBroken` at the end if the seal is not whole and unedited."""
         count = 0
         while True:
-            self.hash.update(self._line)
-            self._line = self._next()
-            item = _object(self._line)
+            self.hash.update(self.line)
+            self.line = self._next()
+            item = object_in(self.line)
             if "p" in item:
                 count += 1
                 sealed = _sealed(item)
@@ -215,7 +233,13 @@ class Reading:
             raise SealBroken("something follows the seal's trailer")
 
 
-def _object(line: bytes) -> dict[str, object]:
+def parsed(line: bytes) -> Sealed:
+    """The name that a line is of. Raises `SealBroken`."""
+    return _sealed(object_in(line))
+
+
+def object_in(line: bytes) -> dict[str, object]:
+    """The JSON object that a line is. Raises `SealBroken`."""
     try:
         item = json.loads(line)
     except (ValueError, RecursionError) as error:

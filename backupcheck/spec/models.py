@@ -281,6 +281,11 @@ class SiteOutline(Model):
     )
     state: Place = Field(description="where the lock and what must outlive a run are kept")
     reserve: Size = Field("1G", description="space on the mirror's disk that must be free when a pull begins")
+    reread_every: int = Field(
+        7,
+        ge=1,
+        description="days within which every file of a mirror is read again, changed or not; 1: each night",
+    )
     pulls: int = Field(4, ge=1, le=64, description="how many services are pulled at a time")
 
     @property
