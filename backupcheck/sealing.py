@@ -157,7 +157,7 @@ def sealed(spec: Spec, folder: Path, reports: Sequence[CaptureReport], arrival: 
         digest = manifest.write(draft, header, sealing.lines(before), (each.model_dump_json() for each in reports))
         _refuse(spec, counts, emptied=arrival.emptied)
         draft.rename(inside(folder, SEAL))
-        sealing.keep(folder, digest)
+        sealing.keep(digest)
     silent = sorted(counts.silent - set(counts.healed))
     return Seal(counts.files, counts.size, counts.read, tuple(silent), tuple(counts.healed), sealing.notes)
 
@@ -216,7 +216,9 @@ class _Sealing:
 
     def _unchanged(self, entry: Entry, before: Last | None) -> bool:
         """Whether a name is known to be as it was, so that the line of the last seal is its own."""
-        if before is None or not before.key or self.counts.was_brought(entry.path):
+        if before is None or not before.key or not self.known or self.counts.was_brought(entry.path):
+            return False
+        if entry.status.st_ctime_ns >= self.known.settled:
             return False
         return before.key == unchanged.key(entry, before.line)
 
@@ -241,13 +243,11 @@ class _Sealing:
         if self.keeping:
             self.keeping.add(entry, line.raw, key or unchanged.UNKNOWN)
 
-    def keep(self, folder: Path, seal: str) -> None:
-        """What is known of this sealing is kept for the next, once it is on the disk what it is known of."""
+    def keep(self, seal: str) -> None:
+        """What is known of this sealing is kept for the next."""
         if self.keeping is None:
             return
         whole = self.counts.read == self.counts.files
-        if self.counts.read:
-            self.keeping.flush(folder)
         self.keeping.all_added(seal, self.known.read if self.known and not whole else datetime.now(UTC))
         if self.keeping.trouble:
             why = self.keeping.trouble.strerror

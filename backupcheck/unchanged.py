@@ -6,16 +6,16 @@ that nobody has touched since; one that is lost, torn, or of another seal fits n
 read the file. Inode and change time are facts of this mirror, not of the data, so this lies in the site's state
 folder and does not travel with the seal.
 
-What fits is trusted for three reasons. A change of content gives a file a new change time, which no program can
+What fits is trusted for these reasons. A change of content gives a file a new change time, which no program can
 set. A name whose change time is not older than the beginning of the sealing is not kept, for it may change again
-within the same tick of the clock (git's index calls such files racy). And where the clock of the mirror's file
-system has gone back since, nothing is trusted.
+within the same tick of the clock (git's index calls such files racy). Where the clock of the mirror's file system
+has gone back since, nothing is trusted. And where this machine was started since, nothing is that was new when it
+was sealed, for a power cut could have left the name without the content.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
@@ -36,20 +36,23 @@ UNKNOWN = bytes(KEY)
 """The key of a name of which nothing is known."""
 HEADER = 512
 PIECE = 4096 * KEY
+WRITTEN = 3600 * 10**9
+"""Nanoseconds after which what was written has reached the disk; the kernel takes about 30 s."""
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 LONG_AGO = 10**18
 """In nanoseconds since 1970: in the year 2001."""
 STATUS = struct.Struct("<10Q")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
 class Known:
     """What is known of the last sealing, and in which file: the digest of its `seal`, and when every file was last
-    `read`."""
+    `read`. Names with a change time before `settled` (nanoseconds since 1970) are on the disk for sure."""
 
     place: Path
     seal: str
     read: datetime
+    settled: int
 
 
 def place_of(state: Path, service: str) -> Path:
@@ -66,7 +69,9 @@ def known(place: Path, began: int | None = None) -> Known | None:
         read = datetime.fromisoformat(header["read"])
         if header["version"] != VERSION or read.tzinfo is None or (began and int(header["began"]) >= began):
             return None
-        return Known(place, str(header["seal"]), read)
+        same_boot = header["boot"] == _boot()
+        settled = int(header["began"]) - (0 if same_boot else WRITTEN)
+        return Known(place, str(header["seal"]), read, settled)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -153,24 +158,12 @@ class Keeping:
         """All names were added, and are in the seal with this digest; every file was last read then."""
         if self._file is None or self.trouble is not None:
             return
-        header = {"version": VERSION, "seal": seal, "began": self.began, "read": read.isoformat()}
+        header = {"version": VERSION, "seal": seal, "began": self.began, "boot": _boot(), "read": read.isoformat()}
         with self._noted():
             self._file.seek(0)
             self._file.write(json.dumps(header).encode().ljust(HEADER))
             self._file.close()
             self._draft.rename(self._place)
-
-    def flush(self, folder: Path) -> None:
-        """Bring to the disk all that was written to the file system of a folder (syncfs(2)): else a power cut
-        could leave a name as it was sealed, without its content."""
-        with self._noted():
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                if _libc.syncfs(descriptor) != 0:
-                    number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number), str(folder))
-            finally:
-                os.close(descriptor)
 
     @contextlib.contextmanager
     def _noted(self) -> Iterator[None]:
@@ -178,3 +171,8 @@ class Keeping:
             yield
         except OSError as error:
             self.trouble = self.trouble or error
+
+
+def _boot() -> str:
+    """Which start of this machine it is, as random(4) has it."""
+    return BOOT.read_text().strip()

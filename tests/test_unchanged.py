@@ -84,6 +84,7 @@ class Copy:
         entries = manifest.entries(Tree(self.folder))
         keys = (unchanged.key(entry, line) for entry, line in zip(entries, lines, strict=False))
         self.known.write_bytes(self.known.read_bytes()[: unchanged.HEADER] + b"".join(keys))
+        self.header(began=file.stat().st_ctime_ns + 1)
 
 
 @pytest.fixture
@@ -250,6 +251,7 @@ LOST: dict[str, Callable[[Copy], object]] = {
     "the seal gone": no_seal,
     "the seal not whole": edited_seal,
     "the clock gone back": lambda copy: copy.header(began=2**62),
+    "the machine started anew": lambda copy: copy.header(boot="another"),
     "a time without a zone": lambda copy: copy.header(read="2026-11-23T00:00:00"),
 }
 
@@ -259,6 +261,15 @@ def test_where_nothing_is_known_everything_is_read(copy: Copy, lose: Callable[[C
     lose(copy)
 
     assert copy.seal().read >= len(NAMES) - 1
+    assert copy.seal().read == 0
+
+
+def test_what_was_long_on_the_disk_when_it_was_sealed_is_known_after_a_power_cut_too(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.header(boot="another")
+    monkeypatch.setattr(unchanged, "WRITTEN", 0)
+
     assert copy.seal().read == 0
 
 
