@@ -101,7 +101,8 @@ class Sshd:
 
     def _config(self, port: int) -> Path:
         file = self.site / f"ssh_config_{port}"
-        file.write_text(f"Host {HOST}\n  HostName 127.0.0.1\nHost *\n  Port {port}\n")
+        if not file.exists():  # an ssh of another thread may be reading it
+            file.write_text(f"Host {HOST}\n  HostName 127.0.0.1\nHost *\n  Port {port}\n")
         return file
 
 

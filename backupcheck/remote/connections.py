@@ -3,7 +3,7 @@
 A connection is opened when it is first needed, and closed when the block ends. Should this program be killed, the
 pipe to the shell that guards it breaks, and that ends it. Where none can be had (a path too long for a socket, an
 ssh or a host that does not share), each command makes its own, as ssh does by itself when a host refuses another
-session.
+session. It runs outside the view of this machine that rsync is confined to, as the ssh of each capture does.
 """
 
 from __future__ import annotations

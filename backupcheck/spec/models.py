@@ -276,16 +276,10 @@ class SiteOutline(Model):
     scratch: ScratchSpec = Field(description="where and how boxes are made")
     specs: Folder = Field(Path(), description="the folder of the spec files; the site file's own by default")
     reports: Place = Field(description="where each run writes its folder of reports")
-    metrics: MetricsSpec | None = Field(
-        None, description="where the metrics of all services are published, beside those in each run's folder"
-    )
+    metrics: MetricsSpec | None = Field(None, description="where all metrics are published too")
     state: Place = Field(description="where the lock and what must outlive a run are kept")
     reserve: Size = Field("1G", description="space on the mirror's disk that must be free when a pull begins")
-    reread_every: int = Field(
-        7,
-        ge=1,
-        description="days within which every file of a mirror is read again, changed or not; 1: each night",
-    )
+    reread_every: int = Field(7, ge=1, description="days within which all of a mirror is read again")
     pulls: int = Field(4, ge=1, le=64, description="how many services are pulled at a time")
 
     @property
