@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backupcheck.errors import ToolFailed, ToolTimedOut, UnsafePath
-from backupcheck.postgresql.cluster import READER, Cluster
+from backupcheck.postgresql.cluster import Cluster
 from backupcheck.postgresql.globals import Globals, read_globals
 from backupcheck.postgresql.report import AsCaptured, compare, judge_captured, judge_left_out, left_out
+from backupcheck.postgresql.roles import READER
 from backupcheck.postgresql.state import WHOLE, State, read_state
 from backupcheck.result import LONGEST_TEXT, Finding, Outcome, Text
 from backupcheck.seal.captured import captured, reports

@@ -22,16 +22,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from backupcheck.boxes.probe import ask
 from backupcheck.errors import ScratchError, ToolFailed
+from backupcheck.postgresql.roles import DATABASE, KEEPER, LOADER, READER, make_extension, make_role
 from backupcheck.proc import Completed, Started
 from backupcheck.seams import Box
 
 if TYPE_CHECKING:
     import psycopg
 
-KEEPER = "backupcheck_keeper"
-LOADER = "backupcheck_loader"
-READER = "backupcheck_reader"
-DATABASE = "restored"
 DEBIAN = "/usr/lib/postgresql/*/bin"
 START_SECONDS = 60.0
 LONGEST_SOCKET = 107
@@ -261,45 +258,6 @@ def _furnish(made: Cluster, database: Database) -> None:
         keeper.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(reads), sql.Identifier(READER)))
     with made.connect(KEEPER) as keeper:
         for role in database.roles:
-            _make_role(keeper, role, reads_all=made.server.major >= READS_ALL)
+            make_role(keeper, role, reads_all=made.server.major >= READS_ALL)
         for extension in database.extensions:
-            _make_extension(keeper, extension)
-
-
-def _make_role(keeper: psycopg.Connection, role: str, *, reads_all: bool) -> None:
-    """A role that owns things in the dump: nobody can enter as it, and the loader may act for it.
-
-    It may have been a superuser; a view of its own must find here what it found there.
-    """
-    from psycopg import Error, sql
-
-    own = ("public", KEEPER, LOADER, READER, "current_user", "session_user")
-    if role.startswith("pg_") or role.lower() in own:
-        return
-    name = sql.Identifier(role)
-    try:
-        keeper.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-    except Error:  # the server has no such names, or has it already: what it means, loading will say
-        return
-    keeper.execute(sql.SQL("GRANT {} TO {}").format(name, sql.Identifier(LOADER)))
-    keeper.execute(sql.SQL("GRANT ALL ON DATABASE {} TO {}").format(sql.Identifier(DATABASE), name))
-    keeper.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(name))
-    if reads_all:
-        keeper.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(name))
-
-
-def _make_extension(keeper: psycopg.Connection, extension: str) -> None:
-    """An extension that only a superuser may make, if it is one and is there; the loader then owns it."""
-    from psycopg import Error, sql
-
-    row = keeper.execute(
-        "SELECT bool_or(superuser AND NOT trusted) FROM pg_available_extension_versions WHERE name = %s",
-        [extension],
-    ).fetchone()
-    if row is None or not row[0]:
-        return
-    with contextlib.suppress(Error):
-        keeper.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE").format(sql.Identifier(extension)))
-        keeper.execute(
-            "UPDATE pg_catalog.pg_extension SET extowner = %s::regrole WHERE extname = %s", [LOADER, extension]
-        )
+            make_extension(keeper, extension)

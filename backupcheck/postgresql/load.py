@@ -15,8 +15,9 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict
 
 from backupcheck.errors import ScratchError, ToolFailed, ToolMissing, ToolTimedOut
-from backupcheck.postgresql.cluster import LOADER, Cluster, Server
+from backupcheck.postgresql.cluster import Cluster, Server
 from backupcheck.postgresql.dump import Dump
+from backupcheck.postgresql.roles import LOADER
 from backupcheck.proc import Started
 from backupcheck.result import LONGEST_TEXT
 from backupcheck.seams import Box

@@ -11,9 +11,10 @@ from typing import IO
 from backupcheck.boxes.rows import MOST_ROWS, Rows
 from backupcheck.errors import ToolFailed, ToolTimedOut
 from backupcheck.postgresql.ask import LATE
-from backupcheck.postgresql.cluster import READER, Cluster, Database, choose, cluster, servers
+from backupcheck.postgresql.cluster import Cluster, Database, choose, cluster, servers
 from backupcheck.postgresql.dump import read_dump
 from backupcheck.postgresql.load import load, unpacked
+from backupcheck.postgresql.roles import READER
 from backupcheck.questions import Answer
 from backupcheck.seams import Box
 

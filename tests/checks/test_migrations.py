@@ -12,7 +12,8 @@ from psycopg import sql
 from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.migrations import MOST_MIGRATIONS, TOOLS, Migrations
-from backupcheck.postgresql.cluster import KEEPER, Cluster, cluster, servers
+from backupcheck.postgresql.cluster import Cluster, cluster, servers
+from backupcheck.postgresql.roles import KEEPER
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box
 from tests.boxes import open_box

@@ -15,7 +15,8 @@ from pydantic import JsonValue, ValidationError
 
 from backupcheck.checks.postgres import Postgres
 from backupcheck.errors import UnsafePath
-from backupcheck.postgresql.cluster import DATABASE, KEEPER, Cluster, Server, cluster, servers
+from backupcheck.postgresql.cluster import Cluster, Server, cluster, servers
+from backupcheck.postgresql.roles import DATABASE, KEEPER
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Moment
 from tests.boxes import open_box

@@ -16,7 +16,8 @@ from pydantic import JsonValue, ValidationError
 from backupcheck.boxes.rows import MOST_ROWS
 from backupcheck.checks.references import References
 from backupcheck.errors import UnsafePath
-from backupcheck.postgresql.cluster import KEEPER, Cluster, cluster, servers
+from backupcheck.postgresql.cluster import Cluster, cluster, servers
+from backupcheck.postgresql.roles import KEEPER
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box
 from tests.boxes import open_box

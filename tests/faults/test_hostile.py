@@ -26,7 +26,8 @@ from backupcheck import bounds, fixtures, proc, sqlitefile
 from backupcheck.checks.sqlite import Sqlite
 from backupcheck.errors import ScratchError, ToolTimedOut, UnsafePath
 from backupcheck.fixtures import RestoredCouchdb
-from backupcheck.postgresql.cluster import LOADER, cluster, servers
+from backupcheck.postgresql.cluster import cluster, servers
+from backupcheck.postgresql.roles import LOADER
 from backupcheck.proc import Command
 from backupcheck.scratch.lxc import Lxc
 from backupcheck.scratch.process import Process

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from backupcheck.postgresql.cluster import KEEPER, Cluster, cluster, servers
+from backupcheck.postgresql.cluster import Cluster, cluster, servers
+from backupcheck.postgresql.roles import KEEPER
 from tests.boxes import open_box
 from tests.faults.questions import said
 from tests.lab.mealie import files, household

@@ -11,17 +11,8 @@ import psycopg
 import pytest
 
 from backupcheck.errors import ToolFailed
-from backupcheck.postgresql.cluster import (
-    KEEPER,
-    LOADER,
-    READER,
-    Cluster,
-    Database,
-    Server,
-    choose,
-    cluster,
-    servers,
-)
+from backupcheck.postgresql.cluster import Cluster, Database, Server, choose, cluster, servers
+from backupcheck.postgresql.roles import KEEPER, LOADER, READER
 from backupcheck.seams import Box
 from tests.boxes import open_box
 
