@@ -13,7 +13,7 @@ DRILL_PROGRAMS := lxc-start:lxc newuidmap:uidmap ip:iproute2 mmdebstrap:mmdebstr
 TEST_PROGRAMS := $(DRILL_PROGRAMS) sshd:openssh-server sqlite3:sqlite3 chromium:chromium node:nodejs npm:npm git:git \
 	rclone:rclone faketime:faketime
 
-.PHONY: help restore-drill test faults faults-all check format docs demo lab-up lab-down lab-shell lab-status clean \
+.PHONY: help restore-drill test faults faults-all check format docs demo bench lab-up lab-down lab-shell lab-status clean \
 	system-drill system-test fuzz mutation
 
 help: ## Show this help
@@ -61,6 +61,9 @@ fuzz: $(VENV)/.measure ## Feed the readers what nobody wrote: many examples, the
 
 mutation: $(VENV)/.measure ## Which small change of the matchers, outcomes and couchfile/ does no test notice? (hours)
 	@$(BIN)/python -m tests.mutation $(NAMES)
+
+bench: $(VENV)/.installed system-test ## Measure: ratios in one run, kept in .bench/; NAMES="drill scale" for some, BENCH_SCALE=0.1 for a try
+	@$(BIN)/python -m tests.bench $(NAMES)
 
 format: $(VENV)/.installed ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix-only .

@@ -141,27 +141,14 @@ def _connected(cluster: Cluster, stack: contextlib.ExitStack) -> Connection:
 
 
 def _loaded(service: ServiceDrill, path: str) -> Cluster:
-    from backupcheck.postgresql.cluster import Cluster, Database, choose, cluster, servers
-    from backupcheck.postgresql.dump import read_dump
-    from backupcheck.postgresql.load import load, unpacked
+    from backupcheck.postgresql.restored import restored_dump
 
-    known = service.loaded.get(path)
-    if isinstance(known, Cluster):
-        return known
-    box = service.box.result()
-    there = servers(box)
-    packer = there[-1].program("pg_restore")
-    with box.tree.open(path) as file, unpacked(box, file, packer, LOADING_SECONDS) as plain:
-        dump = read_dump(plain)
-        if not dump.whole:
-            pytest.fail(f"{path} is no whole dump, or holds commands that pg_dump never writes; it was not loaded")
-        server = choose(there, dump.major, dump.extensions)
-        made = service.shared.enter_context(cluster(box, server, Database(dump.roles, dump.extensions)))
-        loaded = load(made, plain, dump, LOADING_SECONDS)
-    if loaded.state != "loaded":
-        pytest.fail(f"{path} does not load: {loaded.message}")
-    service.loaded[path] = made
-    return made
+    restored = service.shared.enter_context(restored_dump(service.box.result(), path, LOADING_SECONDS))
+    if restored.loaded is None:
+        pytest.fail(f"{path} is no whole dump, or holds commands that pg_dump never writes; it was not loaded")
+    if restored.cluster is None:
+        pytest.fail(f"{path} does not load: {restored.loaded.message}")
+    return restored.cluster
 
 
 @pytest.fixture

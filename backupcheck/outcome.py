@@ -25,7 +25,10 @@ class Outcome(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the best; the worst of several decides."""
-        return list(Outcome).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:

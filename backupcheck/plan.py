@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from backupcheck.errors import BadBackup, RepositoryError, UsageError
 from backupcheck.restic.access import Access
@@ -18,11 +19,15 @@ SKEW = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Stored:
-    """One service in the snapshot: the absolute path of its folder there, its files and their bytes."""
+    """One service in the snapshot: the absolute path of its folder there, its files and their bytes.
+
+    `weight` is about how many seconds its checks take.
+    """
 
     path: str
     files: int
     bytes: int
+    weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,16 @@ def repository_of(site: Site) -> Repository:
 
 
 def make_plan(
-    site: Site, services: Iterable[str], snapshot: str = "latest", repository: Repository | None = None
+    site: Site,
+    services: Iterable[str],
+    snapshot: str = "latest",
+    repository: Repository | None = None,
+    paces: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Plan:
     """Choose the snapshot and look at what it holds, in the site's repository or by another way to it.
 
-    `latest` is the newest of the site's own host and tags, never another host's; else an id's beginning.
+    `paces` are, by service and absolute path, seconds that checks take for a byte that lies there. `latest` is the
+    newest of the site's own host and tags, never another host's; else an id's beginning.
     Raises `RepositoryError`, or `BadBackup` with `repository.no-snapshot`.
     """
     repository = repository or repository_of(site)
@@ -70,7 +80,7 @@ def make_plan(
             advice="see `restic snapshots`; run `backupcheck backup`, or correct repository.host and tags",
         )
     _require_one(chosen, snapshot)
-    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services), own[-1])
+    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services, paces), own[-1])
 
 
 def require_known(site: Site, snapshot: str) -> None:
@@ -104,18 +114,28 @@ def _require_one(chosen: Sequence[Snapshot], wanted: str) -> None:
         raise UsageError(f"{len(chosen)} snapshots begin with {wanted!r}", advice="give more of the id")
 
 
-def _stored(repository: Repository, snapshot: Snapshot, site: Site, services: Iterable[str]) -> dict[str, Stored]:
+def _stored(
+    repository: Repository,
+    snapshot: Snapshot,
+    site: Site,
+    services: Iterable[str],
+    paces: Mapping[str, Mapping[str, float]],
+) -> dict[str, Stored]:
     """Count each service in the listing, be the mirror the snapshot's root or a folder deep in it."""
-    files: dict[str, int] = {}
-    size: dict[str, int] = {}
+    found: dict[str, Stored] = {}
     folders = {f"{prefix}/{name}": name for prefix in ("", str(site.mirror)) for name in services}
     for node in repository.listing(snapshot.id):
         top = _top(node.path, str(site.mirror))
-        if top in folders:
-            files[top] = files.get(top, 0) + (node.type == "file")
-            size[top] = size.get(top, 0) + (node.size if node.type == "file" else 0)
+        if top in folders and node.type == "file":
+            had = found.get(top) or Stored(top, 0, 0)
+            pace = sum(
+                seconds
+                for path, seconds in paces.get(folders[top], {}).items()
+                if f"{node.path}/".startswith(f"{top}{path.rstrip('/')}/")
+            )
+            found[top] = Stored(top, had.files + 1, had.bytes + node.size, had.weight + pace * node.size)
     # the mirror's own path wins over a folder of the same name at the snapshot's root
-    return {name: Stored(top, files[top], size[top]) for top, name in folders.items() if files.get(top)}
+    return {name: found[top] for top, name in folders.items() if top in found}
 
 
 def _top(path: str, mirror: str) -> str:

@@ -174,7 +174,8 @@ class Unmet(Record):
 class Proof(Record):
     """The verdict on one service of one snapshot.
 
-    `seconds` maps each step to wall time. `snapshot` is restic's full id (None: there is none), `spec_digest` the
+    `seconds` maps each step to wall time; `scratch` says where it was restored.
+    `snapshot` is restic's full id (None: there is none), `spec_digest` the
     SHA-256 of the spec as it was understood, `pulled` when the pull of this data began, `canary` when the value
     was written that was read back from it. `rows` (by path and table) and `newest` (times as text, by path, table
     and column) are what captures counted at the source, `content` what its files are (not in reports), `runbook`
@@ -189,6 +190,7 @@ class Proof(Record):
     snapshot_time: datetime | None = None
     engine: str | None = None
     isolation: Text = ""
+    scratch: Text = ""
     seconds: dict[str, float] = Field(default_factory=dict)
     files: int | None = None
     bytes: int | None = None

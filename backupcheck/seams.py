@@ -160,6 +160,9 @@ class Check(Kind, ABC, Generic[FactsT]):
 
     starts_it: ClassVar[bool] = False
     """Whether it starts the application itself on the restored data."""
+    pace: ClassVar[float] = 0.0
+    """About how many seconds it takes for a byte of what lies at its subject, if that is a path; by this the
+    services whose checks take longest are restored first."""
 
     name: str | None = Field(
         None, description="what the check is called in reports; by default its kind and what it looks at"

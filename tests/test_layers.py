@@ -59,7 +59,7 @@ HOUSE = """
 10  mutants/                                             # what mutators are made of
 11  delivery unboxed
 11  mutators/*                                           # ways to make mutants: none knows another
-11  drill sync sitekeys/ policing
+11  drill/ sync sitekeys/ policing
 12  suite doctor/ mutating/
 13  items notifying textfile
 14  fixtures session face recorded finishing

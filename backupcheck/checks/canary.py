@@ -14,7 +14,7 @@ from backupcheck.canary.value import TABLE, Value, parse
 from backupcheck.duration import Duration, shown
 from backupcheck.errors import ToolFailed, UnsafePath
 from backupcheck.postgresql.cluster import servers
-from backupcheck.postgresql.dump import rows_of
+from backupcheck.postgresql.copies import rows_of
 from backupcheck.postgresql.load import unpacked
 from backupcheck.questions import Asked
 from backupcheck.result import Finding, Outcome, Text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
@@ -84,6 +84,8 @@ class Couchdb(Check[CouchdbFacts]):
     wrong with a file, such as `couchdb.shard-missing`, `couchdb.no-valid-header`, `couchdb.tail-after-header`,
     `couchdb.checksum-mismatch`. The first twenty of each are shown, and how many more there are.
     """
+
+    pace: ClassVar[float] = 1 / 20e6
 
     data: AbsolutePath = Field(description="the data folder, where `_dbs.couch` and `shards` lie")
     databases: dict[str, Holding] = Field(default_factory=dict, description="databases that must be there")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from typing import IO, Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from backupcheck.errors import ToolFailed
 from backupcheck.postgresql.ask import Asking, Found
 from backupcheck.postgresql.captured import Origin, judge_globals, judge_origin, origin_of, restored_globals
-from backupcheck.postgresql.cluster import Database, Server, choose, cluster, servers
-from backupcheck.postgresql.dump import Dump, read_dump
+from backupcheck.postgresql.dump import Dump
 from backupcheck.postgresql.globals import Globals
-from backupcheck.postgresql.load import Loaded, load, unpacked
+from backupcheck.postgresql.load import Loaded
+from backupcheck.postgresql.restored import Restored, restored_dump
 from backupcheck.questions import Query, Table, judge_queries, judge_tables
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment
@@ -74,6 +72,8 @@ class Postgres(Check[PostgresFacts]):
     `postgres.no-server`, `postgres.no-answer`, `postgres.not-counted`.
     """
 
+    pace: ClassVar[float] = 1 / 30e6
+
     dump: str = Field(pattern="^/", description="the dump's absolute path")
     tables: dict[str, Table] = Field(
         default_factory=dict, description="tables that must be there, `schema.table` outside of `public`"
@@ -101,34 +101,23 @@ class Postgres(Check[PostgresFacts]):
     def observe(self, box: Box) -> PostgresFacts:
         """Raises `UnsafePath` for what is no regular file, `ScratchError` where no server works."""
         try:
-            with box.tree.open(self.dump) as file:
-                size = file.seek(0, 2)
-                return self._looked(box, file, size) if size else PostgresFacts(size=0)
+            with restored_dump(box, self.dump, self.timeout) as restored:
+                return self._looked(box, restored)
         except (FileNotFoundError, NotADirectoryError):
             return PostgresFacts(size=None)
 
-    def _looked(self, box: Box, file: IO[bytes], size: int) -> PostgresFacts:
-        there = servers(box)
-        with contextlib.ExitStack() as stack:
-            try:
-                plain = stack.enter_context(unpacked(box, file, there[-1].program("pg_restore"), self.timeout))
-            except ToolFailed as error:
-                return PostgresFacts(size=size, unpacking=error.message)
-            dump = read_dump(plain)
-            if not dump.whole:
-                return PostgresFacts(size=size, dump=dump)
-            return self._loaded(box, choose(there, dump.major, dump.extensions), plain, dump, size)
-
-    def _loaded(self, box: Box, server: Server, plain: IO[bytes], dump: Dump, size: int) -> PostgresFacts:
+    def _looked(self, box: Box, restored: Restored) -> PostgresFacts:
+        dump, made = restored.dump, restored.cluster
+        facts = PostgresFacts(size=restored.size, unpacking=restored.unpacking, dump=dump, loaded=restored.loaded)
+        if dump is None or restored.loaded is None:
+            return facts
         globals = restored_globals(box.tree, self.dump, self.globals, dump.roles)
-        found, origin = None, None
-        with cluster(box, server, Database(dump.roles, dump.extensions)) as made:
-            loaded = load(made, plain, dump, self.timeout)
-            if loaded.state == "loaded":
-                origin, known = origin_of(made, self.dump, self.timeout)
-                queries = [query.sql for query in self.queries]
-                found = Asking(made, self.timeout / 20).found(self._named(), queries, known)
-        return PostgresFacts(size=size, dump=dump, loaded=loaded, found=found, origin=origin, globals=globals)
+        if made is None:
+            return facts.model_copy(update={"globals": globals})
+        origin, known = origin_of(made, self.dump, self.timeout)
+        queries = [query.sql for query in self.queries]
+        found = Asking(made, self.timeout / 20).found(self._named(), queries, known)
+        return facts.model_copy(update={"globals": globals, "found": found, "origin": origin})
 
     def _named(self) -> dict[str, Table]:
         """The tables as they are known."""

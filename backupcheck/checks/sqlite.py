@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
@@ -90,6 +90,8 @@ class Sqlite(Check[SqliteFacts]):
     `sqlite.table-not-captured`; and where it could not look, `sqlite.query-invalid`, `sqlite.needs-extension`,
     `sqlite.timed-out`.
     """
+
+    pace: ClassVar[float] = 1 / 180e6
 
     path: str = Field(pattern="^/", description="the database's absolute path")
     tables: dict[str, Table] = Field(default_factory=dict, description="tables that must be there, and their rows")

@@ -12,11 +12,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 DEBIAN = "/usr/lib/postgresql/*/bin"
 START_SECONDS = 60.0
 LONGEST_SOCKET = 107
-LARGEST_TEMPLATE = 256 * 2**20
 READS_ALL = 14
 """The version that brought the role pg_read_all_data."""
 SETTINGS = {
@@ -175,9 +175,9 @@ def cluster(box: Box, server: Server, database: Database | None = None) -> Itera
         shutil.rmtree(folder, ignore_errors=True)
 
 
-_templates: dict[tuple[str, ...], tuple[str, bytes]] = {}
-"""A fresh data directory as a tar archive, and its keeper's password, by engine, image and server: made once in
-a process, for initdb takes longer than most loads."""
+_templates: dict[tuple[str, ...], tuple[str, IO[bytes]]] = {}
+"""A fresh data directory as a tar archive in a file without a name, and its keeper's password, by engine, image
+and server: made once in a process, for initdb takes longer than most loads."""
 
 
 def _initialise(made: Cluster) -> None:
@@ -185,9 +185,14 @@ def _initialise(made: Cluster) -> None:
     data = f"{made.inside}/data"
     if key in _templates:
         made.passwords[KEEPER], archive = _templates[key]
+        own = Path(f"/proc/self/fd/{archive.fileno()}")  # opened anew, for an offset of its own
         with _making():
             made.box.run(("mkdir", "-m", "700", data), timeout=30)
-            made.box.run(("tar", "-xf", "-", "-C", data), timeout=120, stdin=archive)
+            with own.open("rb") as file, made.box.started(("tar", "-xf", "-", "-C", data), stdin=file) as tar:
+                if tar.wait(120) != 0:
+                    raise ScratchError(
+                        f"no database cluster can be made: {tar.stderr_text()}", id="postgres.no-server"
+                    )
         return
     made.passwords[KEEPER] = secrets.token_hex(16)
     password = made.folder / "password"
@@ -200,9 +205,9 @@ def _initialise(made: Cluster) -> None:
             made.box.run((*words, *options), timeout=180)
     finally:
         password.unlink()
-    archive = made.box.run(("tar", "-cf", "-", "-C", data, "."), timeout=120).stdout
-    if len(archive) <= LARGEST_TEMPLATE:
-        _templates[key] = (made.passwords[KEEPER], archive)
+    archive = tempfile.TemporaryFile()  # noqa: SIM115  kept as long as the process
+    made.box.run(("tar", "-cf", "-", "-C", data, "."), timeout=120, stdout=archive)
+    _templates[key] = (made.passwords[KEEPER], archive)
 
 
 @contextlib.contextmanager

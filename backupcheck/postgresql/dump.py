@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator
 from typing import IO
 
 from pydantic import BaseModel, ConfigDict
+
+from backupcheck.postgresql.names import DATABASE, EXTENSION, ROLES, names_in
 
 HEADER = b"-- PostgreSQL database dump"
 CLUSTER = b"-- PostgreSQL database cluster dump"
@@ -21,7 +22,9 @@ START = 8192
 MOST_NAMES = 200
 SHOWN = 200
 MOST_COPIES = 20_000
-MOST_ROWS, MOST_OF_ROWS = 1000, 2**20
+PIECE, MOST_HELD = 2**20, 2**24
+MARK = 4
+"""The bytes of the longest mark behind rows, `\\.` at a line's end."""
 
 TOKEN = re.compile(
     rb"""(?x)
@@ -44,16 +47,6 @@ ROWS = re.compile(rb"(?:[^\\]++|\\[bfnrtvN\\])*+")
 ALLOWED = re.compile(rb"\\(?:restrict|unrestrict) [A-Za-z0-9]+\s*")
 CONNECT = re.compile(rb'\\connect (?:-reuse-previous=on )?"?([\w-]+)"?\s*')
 BEHIND = re.compile(rb"(?:\s++|--[ \t\r]*+\n|--[ \t\r]*+\Z|\\unrestrict [A-Za-z0-9]++)*+")
-NAME = rb'("(?:[^"\n]++|"")++"|[\w$]+)'
-ROLES = (
-    re.compile(rb"OWNER TO " + NAME),
-    re.compile(rb"FOR ROLE " + NAME),
-    re.compile(rb"\nGRANT [^;\n]* TO " + NAME),
-    re.compile(rb"\nREVOKE [^;\n]* FROM " + NAME),
-)
-COPY = re.compile(rb"COPY " + NAME + rb"\." + NAME + rb" \(([^)\n]*)\) FROM stdin;\r?\n")
-EXTENSION = re.compile(rb"\nCREATE EXTENSION (?:IF NOT EXISTS )?" + NAME)
-DATABASE = re.compile(rb"\nCREATE DATABASE " + NAME)
 BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on[;\"])")  # the second in pg_dump's own words
 VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d{1,4})(?!\d)", re.MULTILINE)
 
@@ -97,44 +90,10 @@ def read_dump(file: IO[bytes]) -> Dump:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if INK.search(data) is None:
             return Dump(size=0)
-        return _Reader(data).read()
+        return Reader(data).read()
 
 
-def rows_of(file: IO[bytes], schema: str, table: str) -> list[dict[str, str | None]]:
-    """The rows that COPY gives to one table, by column, as far as the dump is whole; for small tables only.
-
-    What only looks like a COPY, in a comment, a text or a function's body, is passed over.
-    """
-    if file.seek(0, 2) == 0:
-        return []
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        reader = _Reader(data)
-        reader.read()
-        return [
-            row
-            for heading, start, end in reader.copies
-            if (columns := _columns(heading, schema, table)) is not None
-            for row in _rows(data[start : min(end, start + MOST_OF_ROWS)], columns)
-        ]
-
-
-def _columns(heading: bytes, schema: str, table: str) -> list[str] | None:
-    """The columns of a COPY, if it is one into this table."""
-    found = COPY.fullmatch(heading)
-    if found is None or (_unquoted(found[1]), _unquoted(found[2])) != (schema, table):
-        return None
-    return [_unquoted(name) for name in re.findall(NAME, found[3])]
-
-
-def _rows(block: bytes, columns: list[str]) -> Iterator[dict[str, str | None]]:
-    for line in block.split(b"\n")[:MOST_ROWS]:
-        fields = line.rstrip(b"\r").split(b"\t")
-        if len(fields) == len(columns):
-            texts = (None if field == b"\\N" else field.decode("utf-8", "backslashreplace") for field in fields)
-            yield dict(zip(columns, texts, strict=True))
-
-
-class _Reader:
+class Reader:
     """A walk over the tokens of a dump; `copies` are each COPY's heading and where its rows begin and end."""
 
     def __init__(self, data: mmap.mmap) -> None:
@@ -149,6 +108,7 @@ class _Reader:
         self.restricts: list[tuple[int, int]] = []
         self.copies: list[tuple[bytes, int, int]] = []
         self._sql_from = 0
+        self._forgotten = 0
 
     def read(self) -> Dump:
         at, start = 0, self.data[:START]
@@ -156,18 +116,20 @@ class _Reader:
             return Dump(size=len(self.data), starts_with="a text in UTF-16, as PowerShell's > writes it")
         while (token := TOKEN.search(self.data, at)) and self.cut is None:
             at = self._take(token)
+            if at - self._forgotten > MOST_HELD:
+                self._forget(at)
         self._note_names(self._sql_from, len(self.data))
         if self.cut is None and not self.trailers:
             self.cut = "it ends without pg_dump's last line"
         behind = self._behind()
-        nul = self.data.find(b"\0")
+        nul = self._nul()
         return Dump(
             size=len(self.data),
             cluster=CLUSTER in start,
             starts_with=_before(start),
             ends_with=behind,
             cut=self.cut,
-            nul=None if nul < 0 else nul,
+            nul=nul,
             hostile=tuple(self.hostile),
             major=max((int(version) for version in VERSION.findall(start)), default=None),
             roles=tuple(self.roles)[:MOST_NAMES],
@@ -217,17 +179,55 @@ class _Reader:
         """The rows of a COPY."""
         self._note_names(self._sql_from, token.end())
         table = token.group().split(b" ")[1].decode("utf-8", "backslashreplace")
-        found = END_OF_COPY.search(self.data, token.end() - 1)
-        end = found.start() if found else len(self.data)
-        harmless = ROWS.match(self.data, token.end(), end)
+        end, behind, odd = self._end_of_rows(token.end())
         if len(self.copies) < MOST_COPIES:
             self.copies.append((token.group(), token.end(), end))
-        if found is None:
+        if behind is None:
             self.cut = f"it ends within the rows of {table}"
-        elif harmless is None or harmless.end() != end:
-            self._note_hostile(harmless.end() if harmless else token.end())
-        self._sql_from = found.end() if found else end
+        elif odd is not None:
+            self._note_hostile(odd)
+        self._sql_from = end if behind is None else behind
         return self._sql_from
+
+    def _end_of_rows(self, start: int) -> tuple[int, int | None, int | None]:
+        """Where the rows end that begin at an offset, where their mark ends, None if there is no mark, and where
+        the first backslash in them stands that pg_dump never writes, if there is one.
+        """
+        at, size, harmless, odd = start, len(self.data), start, None
+        while True:
+            until = min(at + PIECE, size)
+            found = self._mark(at - 1, until + MARK)
+            end = found.start() if found else until
+            if odd is None:
+                harmless = self._harmless(harmless, end)
+                split = found is None and end < size and harmless == end - 1
+                odd = None if harmless == end or split else harmless
+            if found or until == size:
+                return end, found.end() if found else None, odd
+            at = until
+            self._forget(at - 1)
+
+    def _mark(self, start: int, until: int) -> re.Match[bytes] | None:
+        """The mark at the end of rows, if it begins between two offsets."""
+        if self.data[start:until].find(b"\n\\.") < 0:
+            return None
+        while (found := END_OF_COPY.search(self.data, start, until)) and found.end() == until < len(self.data):
+            until += MARK  # to a regular expression its last offset is the end of the text
+        return found
+
+    def _harmless(self, start: int, end: int) -> int:
+        """How far the rows have no backslash but those that pg_dump writes."""
+        if self.data[start:end].find(b"\\") < 0:
+            return end
+        matching = ROWS.match(self.data, start, end)
+        return matching.end() if matching else start
+
+    def _forget(self, until: int) -> None:
+        """Let go of the pages before an offset, so that memory stays flat."""
+        page = until - until % mmap.PAGESIZE
+        if page > self._forgotten:
+            self.data.madvise(mmap.MADV_DONTNEED, self._forgotten, page - self._forgotten)
+            self._forgotten = page
 
     def _command(self, token: re.Match[bytes]) -> None:
         connect = CONNECT.fullmatch(token.group())
@@ -255,9 +255,9 @@ class _Reader:
         text = memoryview(self.data)[start:end]
         try:
             for pattern in ROLES:
-                self.roles.update(dict.fromkeys(_names(pattern, text)))
-            self.extensions.update(dict.fromkeys(_names(EXTENSION, text)))
-            self.databases.update(name.encode() for name in _names(DATABASE, text))
+                self.roles.update(dict.fromkeys(names_in(pattern, text)))
+            self.extensions.update(dict.fromkeys(names_in(EXTENSION, text)))
+            self.databases.update(name.encode() for name in names_in(DATABASE, text))
             odd = BACKSLASHES_QUOTE.search(text)
             found = None if odd is None else start + odd.start()
             odd = None
@@ -275,20 +275,18 @@ class _Reader:
         rest = self.data[at : at + SHOWN]
         return rest.split(b"\n")[0].decode("utf-8", "backslashreplace") if rest else None
 
+    def _nul(self) -> int | None:
+        """The offset of the first zero byte."""
+        self._forgotten = 0
+        for start in range(0, len(self.data), PIECE):
+            if (found := self.data[start : start + PIECE].find(b"\0")) >= 0:
+                return start + found
+            self._forget(start)
+        return None
+
     def _line(self, at: int) -> int:
         """The number of the line that an offset is on."""
         return 1 + sum(self.data[start : min(at, start + 2**20)].count(b"\n") for start in range(0, at, 2**20))
-
-
-def _names(pattern: re.Pattern[bytes], text: memoryview) -> Iterator[str]:
-    for match in pattern.finditer(text):
-        yield _unquoted(bytes(match[1]))
-
-
-def _unquoted(name: bytes) -> str:
-    """An identifier's name."""
-    plain = name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
-    return plain.decode("utf-8", "backslashreplace")
 
 
 def _before(start: bytes) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import IO, Literal
 
-from backupcheck.postgresql.dump import NAME
+from backupcheck.postgresql.names import NAME
 from backupcheck.postgresql.streamed import is_whole_cluster_dump
 from backupcheck.seams import Facts
 

@@ -1,4 +1,4 @@
-"""The rows of one query put to a restored dump, which is loaded for it."""
+"""The rows of one query put to a restored dump, loaded once for all questions of its box."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import IO
 from backupcheck.boxes.rows import MOST_ROWS, Rows
 from backupcheck.errors import ToolFailed, ToolTimedOut
 from backupcheck.postgresql.ask import LATE
-from backupcheck.postgresql.cluster import Cluster, Database, choose, cluster, servers
-from backupcheck.postgresql.dump import read_dump
-from backupcheck.postgresql.load import load, unpacked
+from backupcheck.postgresql.cluster import Cluster
+from backupcheck.postgresql.restored import Restored, restored_dump
 from backupcheck.postgresql.roles import READER
 from backupcheck.questions import Answer
 from backupcheck.seams import Box
@@ -32,30 +31,23 @@ def dump_rows(box: Box, dump: str, sql: str, timeout: float) -> Iterator[Rows]:
     """
     with tempfile.TemporaryFile(dir=box.work) as file:
         try:
-            with box.tree.open(dump) as packed:
-                ended = _asked(box, packed, sql, timeout, file)
+            with restored_dump(box, dump, timeout) as restored:
+                ended = _asked(restored, sql, timeout, file)
         except (FileNotFoundError, NotADirectoryError):
             ended = Answer(trouble="missing", message="there is no such file")
         yield Rows(file, ended)
 
 
-def _asked(box: Box, packed: IO[bytes], sql: str, timeout: float, file: IO[bytes]) -> Answer:
-    there = servers(box)
-    with contextlib.ExitStack() as stack:
-        try:
-            plain = stack.enter_context(unpacked(box, packed, there[-1].program("pg_restore"), timeout))
-        except ToolFailed as error:
-            newer = "unsupported version" in error.message
-            return Answer(trouble="not-loaded" if newer else "damaged", message=error.message)
-        dump = read_dump(plain)
-        if dump.size == 0 or not dump.whole:
-            return Answer(trouble="damaged", message="it is no whole dump, so it was not loaded")
-        server = choose(there, dump.major, dump.extensions)
-        made = stack.enter_context(cluster(box, server, Database(dump.roles, dump.extensions)))
-        loaded = load(made, plain, dump, timeout)
-        if loaded.state == "loaded":
-            return _queried(made, sql, timeout, file)
-        return Answer(trouble="damaged" if loaded.state in DAMAGED else "not-loaded", message=loaded.message)
+def _asked(restored: Restored, sql: str, timeout: float, file: IO[bytes]) -> Answer:
+    if restored.unpacking is not None:
+        newer = "unsupported version" in restored.unpacking
+        return Answer(trouble="not-loaded" if newer else "damaged", message=restored.unpacking)
+    if restored.loaded is None:
+        return Answer(trouble="damaged", message="it is no whole dump, so it was not loaded")
+    if restored.cluster is None:
+        trouble = "damaged" if restored.loaded.state in DAMAGED else "not-loaded"
+        return Answer(trouble=trouble, message=restored.loaded.message)
+    return _queried(restored.cluster, sql, timeout, file)
 
 
 def _queried(made: Cluster, sql: str, timeout: float, file: IO[bytes]) -> Answer:

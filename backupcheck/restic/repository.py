@@ -197,14 +197,15 @@ class Repository:
             # 0.14 ends with status 0 for a snapshot that it cannot load
             raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
 
-    def restore(self, snapshot: str, path: str, target: Path, *, all_there_is: bool = False) -> Restored:
-        """Restore what lies at the absolute `path` of a snapshot below `target`; with `all_there_is`, go on where
-        a pack is gone.
+    def restore(self, snapshot: str, path: str, target: Path, *more: str, all_there_is: bool = False) -> Restored:
+        """Restore what lies at the absolute `path` of a snapshot, and at `more`, below `target`; with
+        `all_there_is`, go on where a pack is gone.
 
         Damage is returned by the lines that name it; whatever else goes wrong is raised. restic's status 0
         does not mean that anything was restored: compare with `listing`.
         """
-        words = ("restore", *READING, snapshot, "--include", literal(path), "--target", str(target))
+        included = [word for each in (path, *more) for word in ("--include", literal(each))]
+        words = ("restore", *READING, snapshot, *included, "--target", str(target))
         began = time.monotonic()
         try:
             self._watched(self._command(*words, timeout=SECONDS_LARGE), all_there_is=all_there_is)

@@ -92,10 +92,12 @@ def _reachable(request: BoxRequest) -> Iterator[None]:
     To this machine it is an ordinary user, who could not enter a restored `/root` to mount what lies below.
     """
     changed: dict[Path, int] = {}
+    own, root = request.folder.parent, request.tree.root
+    top = own if root.is_relative_to(own) else root.parent
     try:
         for _, place in restored_places(request):
             for folder in place.parents:
-                if folder == request.folder.parent or not folder.is_relative_to(request.folder.parent):
+                if folder == top or not folder.is_relative_to(top):
                     break
                 mode = stat.S_IMODE(folder.stat().st_mode)
                 if not mode & stat.S_IXOTH:

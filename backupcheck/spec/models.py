@@ -7,7 +7,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
 
@@ -253,7 +253,12 @@ class SshSpec(Model):
 class ScratchSpec(Model):
     """Where and how boxes are made."""
 
-    folder: Place = Field(description="where restored data may lie for the time of a drill; best on a tmpfs")
+    folder: Place = Field(description="where restored data may lie for the time of a drill")
+    memory: Literal["auto", "never"] | Size = Field(
+        "auto",
+        description="how much memory restored data may take, by a tmpfs of its own: `4G`, or half of what is"
+        " available; where all of it does not surely fit, it is restored into the folder",
+    )
     engine: EngineName = Field("auto", description="lxc, process, or auto for the best that works here")
     parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")
 

@@ -19,7 +19,8 @@ from backupcheck import evidence
 from backupcheck.errors import BackupcheckError
 from backupcheck.evidence.signing import HEAD, LOG, PUBLIC
 from backupcheck.history import FILE, History
-from backupcheck.postgresql.dump import read_dump, rows_of
+from backupcheck.postgresql.copies import rows_of
+from backupcheck.postgresql.dump import read_dump
 from backupcheck.rereading import RUN, read
 from backupcheck.seal.manifest import PULL, Header, Reading, SealBroken, Sealed, write
 from backupcheck.seal.marker import marker_finding, read_marker

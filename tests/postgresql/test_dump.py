@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from backupcheck.postgresql.dump import Dump, read_dump, rows_of
+from backupcheck.postgresql.copies import rows_of
+from backupcheck.postgresql.dump import Dump, read_dump
 
 HEAD = (
     "--\n-- PostgreSQL database dump\n--\n\n"

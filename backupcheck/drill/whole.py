@@ -8,67 +8,37 @@ releases it. However a drill ends, leaving `Drill` ends every box and removes ev
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck import proc
-from backupcheck.asking import ask, because_of_all, bug, named_once
+from backupcheck.asking import bug, named_once
 from backupcheck.boxes import folder as scratchfolder
-from backupcheck.content import Content
-from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
+from backupcheck.boxes import memory
+from backupcheck.boxes.sharing import sharing
+from backupcheck.drill.lanes import Asking
+from backupcheck.drill.phases import Landed
+from backupcheck.drill.restores import Restores
+from backupcheck.drill.service import RESTORE, ServiceDrill, isolation, refuse, timed
+from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.inspecting import content_of
-from backupcheck.plan import Plan, Stored, make_plan, repository_of
-from backupcheck.restoring import Measured, measured, restore_findings, stored_in
-from backupcheck.result import CheckResult, Finding, Proof, check_result, finding_of, not_asked
+from backupcheck.plan import Plan, make_plan
+from backupcheck.restoring import measured, restore_findings, stored_in
+from backupcheck.result import CheckResult, Proof, check_result
 from backupcheck.runbook import runbook
-from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
+from backupcheck.seams import ENGINES, BoxRequest, Engine, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
-from backupcheck.waivers import Waivers
 
 MOST_THREADS = 64
-RESTORE = "restore"
 BOX = "box"
 
 Progress = Callable[[str, str], None]
 """Called with a service and what is being done for it; from several threads."""
-
-
-@dataclass
-class ServiceDrill:
-    """One service's way through the drill; `answers` are the restore and then each check of the spec, in order."""
-
-    spec: Spec
-    keep: bool = False
-    clock: datetime | None = None
-    answers: list[Future[CheckResult]] = field(default_factory=list)
-    box: Future[Box] = field(default_factory=Future)
-    seconds: dict[str, float] = field(default_factory=dict)
-    stored: Stored | None = None
-    isolated: bool | None = None
-    closed: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
-    shared: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    """What the tests of a service share, such as a loaded database; closed before its box."""
-    loaded: dict[str, object] = field(default_factory=dict)
-    measured: Measured = field(default_factory=Measured)
-    content: Content | None = None
-    waivers: Waivers = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.waivers = waivers_today(self.spec, self.clock)
-        self.answers = [Future() for _ in range(1 + len(self.spec.checks))]
-
-    @property
-    def titles(self) -> tuple[tuple[str, str], ...]:
-        """The kind and name of each answer."""
-        return ((RESTORE, RESTORE), *((check.kind(), check.title) for check in self.spec.checks))
 
 
 class Drill:
@@ -89,6 +59,8 @@ class Drill:
         self.fault: BackupcheckError | None = None  # what kept all services from being restored
         self._stack = contextlib.ExitStack()
         self._working = threading.Semaphore(site.scratch.parallel)
+        self._heavy = threading.Semaphore(max(site.scratch.parallel, os.cpu_count() or 1))
+        self._restores = Restores(site, self.progress)
 
     def __enter__(self) -> Drill:
         return self
@@ -100,7 +72,7 @@ class Drill:
             proc.interrupt()
         self._stack.close()
         for service in self.services.values():
-            _refuse(service, Interrupted("the drill ended before this was asked"))
+            refuse(service, Interrupted("the drill ended before this was asked"))
             service.closed.set()
 
     def start(self, specs: Sequence[Spec], keep: frozenset[str] = frozenset()) -> None:
@@ -111,11 +83,12 @@ class Drill:
         except BackupcheckError as error:
             self.fault = None if isinstance(error, Interrupted) else error
             for service in self.services.values():
-                _refuse(service, error, of_all=self.fault is not None)
+                refuse(service, error, of_all=self.fault is not None)
                 service.closed.set()
             return
-        pool = ThreadPoolExecutor(min(MOST_THREADS, len(specs) or 1), thread_name_prefix="drill")
+        pool = ThreadPoolExecutor(min(MOST_THREADS, len(specs)) + 1, thread_name_prefix="drill")
         self._stack.callback(pool.shutdown, cancel_futures=True)
+        pool.submit(self._restores.together, self.services)
         for service in self.services.values():
             pool.submit(self._work, service, folder / service.spec.service)
 
@@ -136,7 +109,8 @@ class Drill:
             snapshot=snapshot.id if snapshot else None,
             snapshot_time=snapshot.time if snapshot else None,
             engine=self.engine.kind(),
-            isolation=_isolation(service),
+            isolation=isolation(service),
+            scratch=self._restores.where,
             seconds={step: round(seconds, 3) for step, seconds in service.seconds.items()},
             files=service.stored.files if service.stored else None,
             bytes=service.stored.bytes if service.stored else None,
@@ -163,22 +137,28 @@ class Drill:
         self.progress("", "sweeping")
         sweep(folder)
         self.progress("", "reading the repository")
-        self.plan = make_plan(self.site, list(self.services), self.snapshot)
+        paces = {name: paces_of(service.spec) for name, service in self.services.items()}
+        self.plan = make_plan(self.site, paces, self.snapshot, paces=paces)
         self.progress("", "preparing the images")
         self.engine.prepare(frozenset(service.spec.image for service in self.services.values()))
-        return self._stack.enter_context(scratchfolder.made(folder))
+        made = self._stack.enter_context(scratchfolder.made(folder))
+        self._restores.begin(self.plan, made, self._stack)
+        return made
 
     def _work(self, service: ServiceDrill, folder: Path) -> None:
         try:
-            with self._working:
-                stack = contextlib.ExitStack()
-                self._through(service, folder, stack)
+            stack = contextlib.ExitStack()
+            for each in {folder, self._restores.folder(service.spec.service)}:
+                stack.callback(scratchfolder.remove, each)
+            landed = service.landed.result()
+            with self._working, self._restored(service, folder, landed) as tree:
+                self._through(service, folder, tree, stack)
             if service.keep:
                 service.released.wait()
         except BackupcheckError as error:
-            _refuse(service, error)
+            refuse(service, error)
         except BaseException as error:  # noqa: BLE001  a bug must become an answer: pytest waits for it
-            _refuse(service, bug(error))
+            refuse(service, bug(error))
         finally:
             self._close(service, stack)
 
@@ -192,55 +172,48 @@ class Drill:
             service.closed.set()
             self.progress(name, "done")
 
-    def _through(self, service: ServiceDrill, folder: Path, stack: contextlib.ExitStack) -> None:
+    def _through(self, service: ServiceDrill, folder: Path, tree: Tree, stack: contextlib.ExitStack) -> None:
         name = service.spec.service
-        self.progress(name, "restoring")
-        folder.mkdir(mode=0o711)
-        stack.callback(scratchfolder.remove, folder)
-        tree = self._restore(service, folder)
         self.progress(name, "opening the box")
         (folder / BOX).mkdir(mode=0o711)
-        with _timed(service, "box"):
+        with timed(service, "box"):
             box = stack.enter_context(self.engine.open(request_of(service.spec, tree, folder / BOX)))
+        stack.enter_context(sharing(box))
         stack.callback(service.shared.close)
         service.isolated = box.isolated
         service.box.set_result(box)
         assert self.plan is not None
         moment = Moment(self.clock or datetime.now(UTC), self.plan.snapshot.time)
-        with _timed(service, "checks"):
-            for number, (check, answer) in enumerate(
-                zip(service.spec.checks, service.answers[1:], strict=True), 1
-            ):
-                self.progress(name, f"asking {number} of {len(service.spec.checks)}: {check.title}")
+        with timed(service, "checks"):
+            asking = Asking(box, moment, service.waivers, self._heavy, lambda text: self.progress(name, text))
+            answers = asking.of(service.spec.checks)
+            for number, result in enumerate(answers, 1):
+                if number == len(service.spec.checks):
+                    service.content = service.looking.result()  # what goes wrong there is an answer, too
                 earlier = [before.result() for before in service.answers[:number]]
-                answer.set_result(named_once(ask(check, box, moment, service.waivers), earlier))
+                service.answers[number].set_result(named_once(result, earlier))
 
-    def _restore(self, service: ServiceDrill, folder: Path) -> Tree:
+    @contextlib.contextmanager
+    def _restored(self, service: ServiceDrill, folder: Path, landed: Landed | None) -> Iterator[Tree]:
+        """The service's tree; what its files are is looked at beside the block."""
         name = service.spec.service
+        for each in {folder, self._restores.folder(name)}:
+            each.mkdir(mode=0o711, exist_ok=True)
         assert self.plan is not None
         service.stored = stored = stored_in(self.plan, name)
-        if stored.bytes > (free := shutil.disk_usage(folder).free):
-            raise ScratchError(
-                f"{name} restored has {stored.bytes} bytes, and the scratch folder has only {free} free",
-                id="scratch.no-space",
-                advice="give `scratch.folder` more room, or see why so much is in this service's backup",
-            )
-        target = folder / "restored"
-        with _timed(service, "restore"):
-            restored = repository_of(self.site).restore(self.plan.snapshot.id, stored.path, target)
-        tree = Tree(target / stored.path.lstrip("/"))
-        findings = tuple(restore_findings(name, stored, tree, restored.damage))
-        service.answers[0].set_result(check_result(RESTORE, RESTORE, findings, restored.seconds))
+        if landed is None:
+            self.progress(name, "restoring")
+            landed = self._restores.alone(name)
+        service.seconds["restore"] = landed.seconds
+        tree = landed.tree
+        findings = tuple(restore_findings(name, stored, tree, landed.damage))
+        service.answers[0].set_result(check_result(RESTORE, RESTORE, findings, landed.seconds))
         service.measured = measured(tree)
-        service.content = content_of(tree)
         if not tree.root.is_dir():
             raise BadBackup(f"restic restored nothing of {name}", id="restore.incomplete")
-        return tree
-
-
-def waivers_today(spec: Spec, clock: datetime | None = None) -> Waivers:
-    """A spec's waivers, on the day (UTC) that it is, or that it was by another clock."""
-    return Waivers((clock or datetime.now(UTC)).astimezone(UTC).date(), spec.waivers)
+        with ThreadPoolExecutor(1, thread_name_prefix="looking") as beside:
+            service.looking = beside.submit(content_of, tree)
+            yield tree
 
 
 def sweep(folder: Path) -> int:
@@ -250,7 +223,18 @@ def sweep(folder: Path) -> int:
     for boxes in (boxes for dead in scratchfolder.left_behind(folder) for boxes in dead.glob("*/" + BOX)):
         for engine in ENGINES.kinds.values():
             engine().sweep(boxes)
+    for dead in scratchfolder.left_behind(folder):
+        memory.unmount(dead / memory.NAME)
     return scratchfolder.sweep(folder)
+
+
+def paces_of(spec: Spec) -> dict[str, float]:
+    """About how many seconds its checks take for a byte, by the absolute path at which it lies."""
+    paces: dict[str, float] = {}
+    for check in spec.checks:
+        if check.pace and check.subject().startswith("/"):
+            paces[check.subject()] = paces.get(check.subject(), 0.0) + check.pace
+    return paces
 
 
 def request_of(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
@@ -266,34 +250,3 @@ def request_of(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
         processes=spec.box.processes,
         disk=in_bytes(spec.box.disk),
     )
-
-
-def _refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = False) -> None:
-    """Answer all that is not answered yet: the first with the error, the others as not asked."""
-    if not service.box.done():
-        service.box.set_exception(error)
-    finding: Finding | None = (because_of_all if of_all else finding_of)(error, service.spec.service)
-    for (kind, title), answer in zip(service.titles, service.answers, strict=True):
-        if answer.done():
-            continue
-        if finding is not None:
-            answer.set_result(check_result(kind, title, [finding]))
-            finding = None
-            continue
-        skipped = not_asked(title, error.id)
-        answer.set_result(CheckResult(kind=kind, name=title, findings=(skipped,)))
-
-
-def _isolation(service: ServiceDrill) -> str:
-    if service.isolated is None:
-        return "no box was opened"
-    return "no network" if service.isolated else "the box could reach the network"
-
-
-@contextlib.contextmanager
-def _timed(service: ServiceDrill, step: str) -> Iterator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        service.seconds[step] = time.monotonic() - began

@@ -1,0 +1,54 @@
+"""Puts the checks of one service to its box: those that take long beside each other, the others in their order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from backupcheck.asking import ask
+from backupcheck.result import CheckResult
+from backupcheck.seams import Box, Check, Facts, Moment
+from backupcheck.waivers import Waivers
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who is asked, and by what it is judged. So many checks that take long run at a time, of all services, as
+    `heavy` lets in."""
+
+    box: Box
+    moment: Moment
+    waivers: Waivers
+    heavy: threading.Semaphore
+    progress: Callable[[str], None]
+
+    def of(self, checks: Sequence[Check[Facts]]) -> Iterator[CheckResult]:
+        """What came of each check, in the order of the checks, whichever ended first; at the end all have ended.
+
+        Raises `Interrupted`.
+        """
+        answers: list[Future[CheckResult]] = [Future() for _ in checks]
+        long = [number for number, check in enumerate(checks) if check.pace]
+        short = [number for number, check in enumerate(checks) if not check.pace]
+        with ThreadPoolExecutor(1 + len(long), thread_name_prefix="asking") as lanes:
+            for number in long:
+                lanes.submit(self._long, checks, number, answers)
+            lanes.submit(self._short, checks, short, answers)
+            for answer in answers:
+                yield answer.result()
+
+    def _long(self, checks: Sequence[Check[Facts]], number: int, answers: list[Future[CheckResult]]) -> None:
+        with self.heavy:
+            self._short(checks, [number], answers)
+
+    def _short(
+        self, checks: Sequence[Check[Facts]], numbers: Sequence[int], answers: list[Future[CheckResult]]
+    ) -> None:
+        for number in numbers:
+            self.progress(f"asking {number + 1} of {len(checks)}: {checks[number].title}")
+            try:
+                answers[number].set_result(ask(checks[number], self.box, self.moment, self.waivers))
+            except BaseException as error:  # noqa: BLE001  whoever waits for the answer raises it
+                answers[number].set_exception(error)

@@ -1,0 +1,112 @@
+"""The restores of one drill: in memory where all of it surely fits, several services by one call."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from backupcheck.boxes import memory
+from backupcheck.drill.phases import Landed, phases, restored_alone, restored_together
+from backupcheck.drill.service import ServiceDrill
+from backupcheck.errors import BackupcheckError, Interrupted, ScratchError
+from backupcheck.plan import Plan, Stored, repository_of
+from backupcheck.restoring import stored_in
+from backupcheck.spec import Site, in_bytes
+
+
+class Restores:
+    """Where each service is restored, and by which call. `where` says it for the report."""
+
+    def __init__(self, site: Site, progress: Callable[[str, str], None]) -> None:
+        self._site = site
+        self._progress = progress
+        self._plan: Plan | None = None
+        self._parent = Path()
+        self.where = ""
+
+    @property
+    def plan(self) -> Plan:
+        """What is restored; there is none before `begin`."""
+        assert self._plan is not None
+        return self._plan
+
+    def begin(self, plan: Plan, folder: Path, stack: contextlib.ExitStack) -> None:
+        """Choose where, for all that is planned; `folder` is the drill's own scratch, `stack` ends the choice."""
+        self._plan, self._parent = plan, folder
+        stored = plan.services.values()
+        files, size = sum(each.files for each in stored), sum(each.bytes for each in stored)
+        if memory.is_memory(folder):
+            self.where = "in memory, where the scratch folder lies"
+        elif why_not := self._not_in_memory(files, size):
+            self.where = f"on disk: {why_not}"
+        elif (mounted := stack.enter_context(memory.mounted(folder, files, size))) is None:
+            self.where = "on disk: no memory could be mounted"
+        else:
+            self._parent, self.where = mounted, "in memory"
+
+    def _not_in_memory(self, files: int, size: int) -> str:
+        most = self._site.scratch.memory
+        if most == "never":
+            return "the site says so"
+        return memory.why_not(files, size, None if most == "auto" else in_bytes(most))
+
+    def folder(self, service: str) -> Path:
+        """Below which a service is restored."""
+        return self._parent / service
+
+    def together(self, services: Mapping[str, ServiceDrill]) -> None:
+        """Restore, phase by phase, what fits at once; each service learns of it, whatever happens.
+
+        One that learns of nothing must be restored by itself.
+        """
+        planned = self.plan.services
+        stored = {name: planned[name] for name in services if name in planned}
+        try:
+            size = sum(each.bytes for each in stored.values())
+            fits = size <= shutil.disk_usage(self._parent).free
+            for phase in phases(stored) if fits else ():
+                if len(phase) == 1:
+                    self._first(services[phase[0]])
+                    continue
+                landed = self._phase({name: stored[name] for name in phase})
+                for name in phase:
+                    services[name].landed.set_result(landed.get(name))
+        except BaseException as error:  # noqa: BLE001  each service's thread waits for it
+            for service in services.values():
+                if not service.landed.done():
+                    service.landed.set_exception(error)
+        for service in services.values():
+            if not service.landed.done():
+                service.landed.set_result(None)
+
+    def _first(self, service: ServiceDrill) -> None:
+        """Restore one service before the others; what goes wrong is its own, and theirs only if all is ended."""
+        name = service.spec.service
+        self._progress(name, "restoring")
+        self.folder(name).mkdir(mode=0o711, exist_ok=True)
+        try:
+            service.landed.set_result(self.alone(name))
+        except Interrupted:
+            raise
+        except BackupcheckError as error:
+            service.landed.set_exception(error)
+
+    def _phase(self, stored: Mapping[str, Stored]) -> Mapping[str, Landed]:
+        folders = {name: self.folder(name) for name in stored}
+        for name, folder in folders.items():
+            self._progress(name, "restoring")
+            folder.mkdir(mode=0o711, exist_ok=True)
+        return restored_together(repository_of(self._site), self.plan.snapshot.id, stored, folders)
+
+    def alone(self, name: str) -> Landed:
+        """Restore one service by a call of its own. Raises `BadBackup`, `RepositoryError`, `ScratchError`."""
+        stored, folder = stored_in(self.plan, name), self.folder(name)
+        if stored.bytes > (free := shutil.disk_usage(folder).free):
+            raise ScratchError(
+                f"{name} restored has {stored.bytes} bytes, and the scratch folder has only {free} free",
+                id="scratch.no-space",
+                advice="give `scratch.folder` more room, or see why so much is in this service's backup",
+            )
+        return restored_alone(repository_of(self._site), self.plan.snapshot.id, stored, folder)

@@ -1,0 +1,95 @@
+"""The checks of a service beside each other: whichever ends first, the answers come in the order of the spec."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from backupcheck.drill.lanes import Asking
+from backupcheck.errors import Interrupted
+from backupcheck.result import Finding, Outcome
+from backupcheck.seams import Box, Check, Facts, Moment
+from backupcheck.tree import Tree
+from backupcheck.unboxed import Unboxed
+from backupcheck.waivers import Waivers
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+order: list[str] = []
+reached = threading.Event()
+
+
+class Plain(Check[Facts]):
+    """Says who it is."""
+
+    it: str
+
+    def subject(self) -> str:
+        return self.it
+
+    def observe(self, box: Box) -> Facts:
+        order.append(self.it)
+        return Facts()
+
+    def judge(self, facts: Facts, moment: Moment) -> Iterator[Finding]:
+        yield Finding(id="plain.seen", outcome=Outcome.PASS, subject=self.it, message="seen")
+
+
+class Waits(Plain):
+    """Takes long: until another was asked."""
+
+    pace: ClassVar[float] = 1.0
+
+    def observe(self, box: Box) -> Facts:
+        assert reached.wait(10)
+        return super().observe(box)
+
+
+class Reaches(Plain):
+    """Lets the one that waits go on."""
+
+    def observe(self, box: Box) -> Facts:
+        facts = super().observe(box)
+        reached.set()
+        return facts
+
+
+class Ended(Plain):
+    """Is asked when the run was interrupted."""
+
+    def observe(self, box: Box) -> Facts:
+        raise Interrupted("the run was interrupted")
+
+
+def asking(heavy: int = 2) -> Asking:
+    order.clear()
+    reached.clear()
+    box = Unboxed("notes", Tree(Path("/nonexistent")))
+    waivers = Waivers(date(2026, 11, 23), ())
+    return Asking(box, Moment(NOW, NOW), waivers, threading.Semaphore(heavy), lambda text: None)
+
+
+def test_answers_come_in_the_order_of_the_checks_whichever_ends_first() -> None:
+    checks = [Waits(it="first"), Plain(it="second"), Reaches(it="third")]
+
+    answers = list(asking().of(checks))
+
+    assert [answer.findings[0].subject for answer in answers] == ["first", "second", "third"]
+    assert order == ["second", "third", "first"]
+
+
+def test_more_that_take_long_than_are_let_in_wait_for_one_another() -> None:
+    checks = [Waits(it="first"), Waits(it="second"), Waits(it="third"), Reaches(it="last")]
+
+    answers = list(asking(heavy=1).of(checks))
+
+    assert [answer.findings[0].subject for answer in answers] == ["first", "second", "third", "last"]
+
+
+def test_an_interruption_is_raised_and_is_no_answer() -> None:
+    with pytest.raises(Interrupted):
+        list(asking().of([Plain(it="first"), Ended(it="second")]))
