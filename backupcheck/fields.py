@@ -69,3 +69,8 @@ def fraction(percent: str) -> float:
 def octal(mode: int) -> str:
     """Permission bits as a spec writes them: four octal digits."""
     return f"{mode & 0o7777:04o}"
+
+
+def in_bytes(size: str) -> int:
+    """`"4G"` is 4 × 2^30 bytes."""
+    return int(size[:-1]) << 10 * ("KMGT".index(size[-1]) + 1)

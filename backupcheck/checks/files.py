@@ -143,7 +143,8 @@ class Files(Check[FilesFacts]):
         for path in self._required:
             self._look_at_required(path, box.tree, tally)
         for entry in box.tree.glob(self.glob) if self.glob else ():
-            status = _status(box.tree, entry.path)
+            link = stat.S_ISLNK(entry.status.st_mode)
+            status = _status(box.tree, entry.path) if link else entry.status
             if status is None or not self._is_wanted(status.st_mode):
                 tally.other += 1
                 continue

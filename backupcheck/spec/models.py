@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
 
 from backupcheck.duration import Duration
+from backupcheck.fields import in_bytes as in_bytes
 from backupcheck.mistakes import nearest
 from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind, Notifier
 from backupcheck.waivers import Waiver
@@ -94,11 +95,6 @@ Folder = Annotated[Path, AfterValidator(_place), WithJsonSchema({"type": "string
 Place = Annotated[Path, AfterValidator(_named), AfterValidator(_place), _text(r"^(?!(\./*)*$)")]
 Textfile = Annotated[Path, AfterValidator(_place), AfterValidator(_prom), _text(r".\.prom$")]
 EngineName = Annotated[str, AfterValidator(_engine), WithJsonSchema({"type": "string"})]
-
-
-def in_bytes(size: str) -> int:
-    """`"4G"` is 4 × 2^30 bytes."""
-    return int(size[:-1]) << 10 * ("KMGT".index(size[-1]) + 1)
 
 
 class Model(BaseModel):
@@ -255,9 +251,7 @@ class ScratchSpec(Model):
 
     folder: Place = Field(description="where restored data may lie for the time of a drill")
     memory: Literal["auto", "never"] | Size = Field(
-        "auto",
-        description="how much memory restored data may take, by a tmpfs of its own: `4G`, or half of what is"
-        " available; where all of it does not surely fit, it is restored into the folder",
+        "auto", description="memory that restored data may take if all fits: `4G`, or half of what is available"
     )
     engine: EngineName = Field("auto", description="lxc, process, or auto for the best that works here")
     parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable
 
 import pytest
 
+from backupcheck.postgresql import dump
 from backupcheck.postgresql.copies import rows_of
 from backupcheck.postgresql.dump import Dump, read_dump
 
@@ -194,3 +196,20 @@ def test_a_file_of_blanks_has_no_rows() -> None:
         file.flush()
 
         assert rows_of(file, "public", "a") == []
+
+
+PARTS = ("a\n", "\\.\n", "\\.\r\n", "\\.", "\\N", "\\\\", "\\", "\\!", "\n", "\0", "xxxxxxx", "\\.x\n")
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5, 8])
+def test_rows_are_the_same_whatever_pieces_they_are_read_in(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(piece)
+    bodies = [
+        "COPY public.a (x) FROM stdin;\n" + "".join(chance.choices(PARTS, k=chance.randrange(12))) + "\n\\.\n"
+        for _ in range(300)
+    ]
+    whole = [_read(body) for body in bodies]
+
+    monkeypatch.setattr(dump, "PIECE", piece)
+    monkeypatch.setattr(dump, "MOST_HELD", piece)
+    assert [_read(body) for body in bodies] == whole
