@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backupcheck import demo_sources
+from backupcheck.drill import sweep
 from backupcheck.proc import Completed
 from tests.night import Report, command, reported
 
@@ -76,4 +77,5 @@ def small_site() -> Iterator[SmallSite]:
     try:
         yield SmallSite(folder)
     finally:
+        sweep(folder / "scratch")  # what a killed drill has left mounted
         shutil.rmtree(folder)

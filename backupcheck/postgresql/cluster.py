@@ -8,6 +8,7 @@ through files and environments, never through a command line.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import secrets
@@ -207,6 +208,7 @@ def _initialise(made: Cluster) -> None:
         password.unlink()
     archive = tempfile.TemporaryFile()  # noqa: SIM115  kept as long as the process
     made.box.run(("tar", "-cf", "-", "-C", data, "."), timeout=120, stdout=archive)
+    atexit.register(archive.close)
     _templates[key] = (made.passwords[KEEPER], archive)
 
 
