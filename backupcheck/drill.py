@@ -24,10 +24,11 @@ from backupcheck.content import Content
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted, ScratchError
 from backupcheck.inspecting import content_of
 from backupcheck.plan import Plan, Stored, make_plan, repository_of
+from backupcheck.restic.records import Snapshot
 from backupcheck.restoring import Measured, measured, restore_findings, stored_in
 from backupcheck.result import CheckResult, Finding, Proof, check_result, finding_of, not_asked
 from backupcheck.runbook import runbook
-from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Moment
+from backupcheck.seams import ENGINES, Box, BoxRequest, Engine, Facts, Moment
 from backupcheck.spec import Site, Spec, in_bytes
 from backupcheck.tree import Tree
 from backupcheck.waivers import Waivers
@@ -59,6 +60,7 @@ class ServiceDrill:
     loaded: dict[str, object] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
     content: Content | None = None
+    observed: list[Facts] = field(default_factory=list)
     waivers: Waivers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class Drill:
         self.progress: Progress = progress or (lambda service, text: None)
         self.services: dict[str, ServiceDrill] = {}
         self.plan: Plan | None = None
+        self.own: Sequence[Snapshot] | None = None  # the site's snapshots, where they are known already
         self.fault: BackupcheckError | None = None  # what kept all services from being restored
         self._stack = contextlib.ExitStack()
         self._working = threading.Semaphore(site.scratch.parallel)
@@ -163,7 +166,7 @@ class Drill:
         self.progress("", "sweeping")
         sweep(folder)
         self.progress("", "reading the repository")
-        self.plan = make_plan(self.site, list(self.services), self.snapshot)
+        self.plan = make_plan(self.site, list(self.services), self.snapshot, own=self.own)
         self.progress("", "preparing the images")
         self.engine.prepare(frozenset(service.spec.image for service in self.services.values()))
         return self._stack.enter_context(scratchfolder.made(folder))
@@ -183,14 +186,13 @@ class Drill:
             self._close(service, stack)
 
     def _close(self, service: ServiceDrill, stack: contextlib.ExitStack) -> None:
-        name = service.spec.service
         try:
             stack.close()
         except Exception as error:  # noqa: BLE001  a box that stays is news, not a crash
-            self.progress(name, f"the box could not be removed: {error}")
+            self.progress(service.spec.service, f"the box could not be removed: {error}")
         finally:
             service.closed.set()
-            self.progress(name, "done")
+            self.progress(service.spec.service, "done")
 
     def _through(self, service: ServiceDrill, folder: Path, stack: contextlib.ExitStack) -> None:
         name = service.spec.service
@@ -213,7 +215,7 @@ class Drill:
             ):
                 self.progress(name, f"asking {number} of {len(service.spec.checks)}: {check.title}")
                 earlier = [before.result() for before in service.answers[:number]]
-                answer.set_result(named_once(ask(check, box, moment, service.waivers), earlier))
+                answer.set_result(named_once(ask(check, box, moment, service.waivers, service.observed), earlier))
 
     def _restore(self, service: ServiceDrill, folder: Path) -> Tree:
         name = service.spec.service
@@ -280,8 +282,7 @@ def _refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = Fa
             answer.set_result(check_result(kind, title, [finding]))
             finding = None
             continue
-        skipped = not_asked(title, error.id)
-        answer.set_result(CheckResult(kind=kind, name=title, findings=(skipped,)))
+        answer.set_result(CheckResult(kind=kind, name=title, findings=(not_asked(title, error.id),)))
 
 
 def _isolation(service: ServiceDrill) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +13,7 @@ from backupcheck.identity import Identity
 from backupcheck.result import Finding, Outcome
 from backupcheck.seal.header import Header
 from backupcheck.spec import Site, Spec, in_bytes
+from backupcheck.spread import turn_came
 
 FEWEST_INODES = 1000
 SKEW_NOTED, SKEW_BAD = 300.0, 3600.0
@@ -96,12 +96,7 @@ def judged(identity: Identity, spec: Spec, last: Header | None, *, let_through: 
 def comparison_due(spec: Spec, last: datetime | None, now: datetime) -> bool:
     """Whether this night is the service's for a full comparison; the services are spread over the days by name."""
     every = spec.source.compare_every
-    if every == 0:
-        return False
-    if last is None:
-        return True
-    shift = int.from_bytes(hashlib.sha256(spec.service.encode()).digest()[:4], "big") % every
-    return (now.toordinal() + shift) // every > (last.astimezone(now.tzinfo).toordinal() + shift) // every
+    return every != 0 and (last is None or turn_came(spec.service, last, now, every))
 
 
 def _mount(place: Path) -> str:

@@ -197,6 +197,25 @@ class Repository:
             # 0.14 ends with status 0 for a snapshot that it cannot load
             raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
 
+    def differences(self, before: str, after: str) -> tuple[str, ...]:
+        """The paths (of folders with a slash at their end) at which two snapshots differ, be it only in what is
+        known of a name. Raises as `listing`, also where restic could not look into all of it."""
+        completed = self._run("diff", "--json", "--metadata", *READING, before, after)
+        if spoken(completed.stderr):  # a tree that cannot be read is no failure to it
+            raise classified(ToolFailed("", code=0, stderr=completed.stderr))
+        try:
+            found = list(_objects(completed.text))
+            if not any(item.get("message_type") == "statistics" for item in found):
+                raise ValueError("it broke off")
+            return tuple(str(item["path"]) for item in found if item.get("message_type") == "change")
+        except (ValueError, KeyError, TypeError) as error:
+            raise RepositoryError("restic's comparison cannot be read", id="repository.unknown") from error
+
+    def restore_small(self, snapshot: str, paths: Iterable[str], target: Path) -> None:
+        """Restore a few small things by their absolute paths below `target`; raises where any of it is damaged."""
+        included = [word for path in paths for word in ("--include", literal(path))]
+        self._run("restore", *READING, snapshot, *included, "--target", str(target))
+
     def restore(self, snapshot: str, path: str, target: Path, *, all_there_is: bool = False) -> Restored:
         """Restore what lies at the absolute `path` of a snapshot below `target`; with `all_there_is`, go on where
         a pack is gone.
