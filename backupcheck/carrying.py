@@ -39,6 +39,8 @@ READING = "read_data of the site"
 MOST_COMPARED = 2
 """With so many earlier snapshots the newest is compared at most; each takes one call of restic."""
 AHEAD = timedelta(minutes=10)
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+"""What restic prints of a name that is not UTF-8: other names may read the same."""
 
 
 @dataclass
@@ -74,8 +76,10 @@ class Carrying:
     def recorded(self, spec: Spec, snapshot: Snapshot, path: str, made: Made) -> Recorded | None:
         """What a proof was made of, so that it can be judged again; None where it could not be, or where that
         gives something else."""
+        if self.site.drill.carry is None or not (snapshot.tree and made.sealed):
+            return None
         key = key_of(self.site, spec, self.engine, self.restic)
-        if self.site.drill.carry is None or key is None or not made.sealed or len(made.facts) != len(spec.checks):
+        if key is None or len(made.facts) != len(spec.checks):
             return None
         recorded = Recorded(
             key=key.text,
@@ -112,7 +116,8 @@ class Carrying:
         same = {name: False for name, one in found.items() if one.recorded.tree == newest.tree}
         before: dict[str, list[str]] = {}
         for name, one in found.items():
-            if name not in same and one.recorded.snapshot in there:
+            told_apart = UNKNOWN not in one.recorded.path
+            if name not in same and told_apart and one.recorded.snapshot in there:
                 before.setdefault(one.recorded.snapshot, []).append(name)
         for snapshot in sorted(before, key=lambda id: -len(before[id]))[:MOST_COMPARED]:
             changed = repository_of(self.site).differences(snapshot, newest.id)
@@ -127,16 +132,29 @@ class Carrying:
     ) -> Iterator[tuple[str, Proof]]:
         pulled = {name: found[name][1].recorded.path for name, anew in same.items() if anew}
         if not pulled:
-            yield from ((name, self._proof(*one, newest, None)) for name, one in found.items())
+            for name, (spec, one) in found.items():
+                yield from self._again(name, spec, one, newest, None)
             return
         with scratchfolder.made(self.site.scratch.folder.resolve()) as folder:
             records = [f"{path}/{FOLDER}" for path in pulled.values()]
             repository_of(self.site).restore_small(newest.id, records, folder)
             for name, (spec, one) in found.items():
                 tree = Tree(folder / one.recorded.path.lstrip("/")) if name in pulled else None
-                renewed = after_pull(spec, one, tree) if tree else one
-                if renewed is not None:
-                    yield name, self._proof(spec, renewed, newest, tree)
+                yield from self._again(name, spec, one, newest, tree)
+
+    def _again(
+        self, name: str, spec: Spec, one: Kept, newest: Snapshot, records: Tree | None
+    ) -> Iterator[tuple[str, Proof]]:
+        """One service's proof, if it can be judged again."""
+        try:
+            renewed = after_pull(spec, one, records) if records else one
+            proof = self._proof(spec, renewed, newest, records) if renewed else None
+        except Interrupted:
+            raise
+        except Exception:  # noqa: BLE001  whatever is wrong with what was kept, the service is asked anew
+            return
+        if proof is not None:
+            yield name, proof
 
     def _proof(self, spec: Spec, one: Kept, newest: Snapshot, records: Tree | None) -> Proof:
         waivers = Waivers(self.now.astimezone(UTC).date(), spec.waivers)

@@ -48,8 +48,8 @@ class Ended:
 @dataclass(frozen=True)
 class Standing:
     """How a service stands after the last run that asked it: what was measured is the `proof`'s, the rest is what
-    the history knows with it. `findings` are counted by their outcome; what was not counted is absent. `carried` if
-    nothing was restored."""
+    the history knows with it. `findings` are counted by their outcome; what was not counted is absent. With
+    `carried` nothing was restored."""
 
     proof: Proof
     outcome: Outcome

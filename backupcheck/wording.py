@@ -199,8 +199,8 @@ def _carried(run: Run) -> str:
     count = sum(proof.carried is not None for proof in run.services)
     if not count:
         return ""
-    verb = "proof is" if count == 1 else "proofs are"
-    return f"{count} of {len(run.services)} {verb} carried from an earlier run: the same data."
+    proofs = "1 proof" if len(run.services) == 1 else f"{len(run.services)} proofs"
+    return f"{count} of {proofs} {'is' if count == 1 else 'are'} carried from an earlier run: the same data."
 
 
 def _in_part(run: Run) -> str:
