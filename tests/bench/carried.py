@@ -11,7 +11,7 @@ from statistics import median
 
 from backupcheck import proc
 from backupcheck.proc import Command
-from tests.night import REPOSITORY_ROOT
+from tests.lab.lab import REPOSITORY_ROOT
 
 SERVICES = 100
 FILES = 5

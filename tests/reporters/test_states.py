@@ -44,7 +44,7 @@ SHOWN = {
         "prometheus": r'service_outcome\{site="homelab",service="caddy",outcome="warn"\} 1',
     },
     "carried": {
-        "html": r"<small class=\"stale\">carried, proven 2 days ago</small>.*<dt>Carried</dt><dd>the same data was",
+        "html": r"<small class=\"stale\">carried, proven 2 days ago</small>.*<dt>Carried</dt><dd>the same",
         "json": r'"carried": \{\s+"run_id": "20260312T023000Z-0c0c",',
         "junit": r'<property name="carried" value="from run 20260312T023000Z-0c0c, proven 2026-03-12T',
         "markdown": r"`jellyfin`: proven;.* carried: the same data was proven 2026-03-12",
