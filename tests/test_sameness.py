@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from backupcheck.errors import SpecError
 from backupcheck.sameness import Key, key_of, source_digest
 from backupcheck.seams import Box, BoxRequest, Engine
 from backupcheck.spec import Site, Spec, load_site, load_spec
@@ -155,3 +156,20 @@ def test_what_is_not_known_has_no_key(asked: Asked, change: Callable[[Asked], As
 
 def test_this_package_has_a_digest() -> None:
     assert len(source_digest("backupcheck")) == 64
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("drill: {carry: 7d}", "proofs are carried only where the policy read_data"),
+        ("drill: {carry: 5m}", "a proof is carried for 1h to 31d"),
+        ("drill: {carry: 40d}", "a proof is carried for 1h to 31d"),
+    ],
+)
+def test_what_may_be_carried_is_bounded_and_needs_its_policy(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(f"{SITE}{line}\n")
+    with pytest.raises(SpecError) as caught:
+        load_site(file)
+
+    assert said in str(caught.value)
