@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from backupcheck.errors import BackupcheckError, Interrupted
@@ -27,14 +27,30 @@ OF_LOST_DATA = (FILE_LOST, "seal.size-changed", "seal.content-changed")
 RED = (Outcome.FAIL, Outcome.ERROR)
 
 
-def ask(check: Check[Facts], box: Box, moment: Moment, waivers: Waivers) -> CheckResult:
+def ask(
+    check: Check[Facts], box: Box, moment: Moment, waivers: Waivers, observed: list[Facts] | None = None
+) -> CheckResult:
     """Put one check to a box. Never raises but `Interrupted`: what goes wrong becomes a finding.
 
-    What is found bad becomes a warning where the check says so, and is waived where the spec says so.
+    What is found bad becomes a warning where the check says so, and is waived where the spec says so. The facts
+    that were judged are put at the end of `observed`.
     """
+    return _answered(check, lambda: check.observe(box), moment, waivers, [] if observed is None else observed)
+
+
+def judged_again(check: Check[Facts], facts: Facts, moment: Moment, waivers: Waivers) -> CheckResult:
+    """The same of facts that were observed before."""
+    return _answered(check, lambda: facts, moment, waivers, [])
+
+
+def _answered(
+    check: Check[Facts], observe: Callable[[], Facts], moment: Moment, waivers: Waivers, observed: list[Facts]
+) -> CheckResult:
     began = time.monotonic()
     try:
-        findings = list(check.judge(check.observe(box), moment))
+        facts = observe()
+        findings = list(check.judge(facts, moment))
+        observed.append(facts)
     except Interrupted:
         raise
     except BackupcheckError as error:

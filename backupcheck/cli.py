@@ -18,6 +18,7 @@ from backupcheck.options import (
     add_demo_options,
     add_engine,
     add_evidence_options,
+    add_fresh,
     add_history_options,
     add_keys_options,
     add_mutate_options,
@@ -102,6 +103,7 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
     nightly = add("nightly", "sync, backup and drill under one lock", _nightly)
     add_engine(nightly)
+    add_fresh(nightly)
     add_wait(nightly)
     sync = add("sync", "pull every service into the mirror and seal it", _sync)
     add_sync_options(sync)
@@ -113,6 +115,7 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         command.add_argument("--init", action="store_true", help="make the repository if there is none")
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
     add_engine(drill)
+    add_fresh(drill)
     add_wait(drill)
     add_snapshot(drill)
     add_services(drill)
@@ -239,7 +242,7 @@ def _drill(options: argparse.Namespace) -> int:
     site, chosen = loaded(options)
     with sitelock.held(site.state, "drill", options.wait):
         job = nightly.Job(site, chosen, options.engine, options.verbose)
-        return job.in_turn() if options.in_turn else job.drill(options.snapshot)
+        return job.in_turn() if options.in_turn else job.drill(options.snapshot, fresh=options.fresh)
 
 
 def _restore(options: argparse.Namespace) -> int:
@@ -264,7 +267,9 @@ def _nightly(options: argparse.Namespace) -> int:
 
     site, every = loaded(options)
     with sitelock.held(site.state, "nightly", options.wait):
-        return nightly.Job(site, every, options.engine, options.verbose).all(init=options.init)
+        return nightly.Job(site, every, options.engine, options.verbose).all(
+            init=options.init, fresh=options.fresh
+        )
 
 
 def _demo(options: argparse.Namespace) -> int:

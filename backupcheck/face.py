@@ -39,6 +39,7 @@ from backupcheck.wording import (
     check_counts,
     kept_printable,
     seconds_text,
+    took_text,
     verdict,
     waiver_state_text,
 )
@@ -227,7 +228,7 @@ class Face:
         with self._lock:
             grid = Table.grid(padding=(0, 1))
             for proof in self._proofs.values():
-                done = f"{len(proof.checks)} checks, {seconds_text(sum(proof.seconds.values()))}"
+                done = f"{len(proof.checks)} checks, {took_text(proof)}"
                 mark = self._text(MARK[proof.outcome], STYLE[proof.outcome])
                 grid.add_row(
                     mark, self._text(proof.service, "bold"), self._text(f"{OF_A_SERVICE[proof.outcome]}, {done}")
@@ -249,7 +250,8 @@ class Face:
         for proof in run.services:
             style = STYLE[proof.outcome]
             counts = ", ".join(f"{count} {outcome}" for outcome, count in check_counts(proof).items()) or "none"
-            row = [proof.service, f"{MARK[proof.outcome]} {OF_A_SERVICE[proof.outcome]}", counts]
+            said = f"{OF_A_SERVICE[proof.outcome]}{', carried' if proof.carried else ''}"
+            row = [proof.service, f"{MARK[proof.outcome]} {said}", counts]
             if wide:
                 row += [(proof.snapshot or "none")[:8], age_text(proof.snapshot_time, run.finished)]
                 row += [seconds_text(proof.seconds.get(step)) for step in ("restore", "checks")]

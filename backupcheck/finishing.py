@@ -10,7 +10,7 @@ from typing import TypeVar
 from backupcheck import evidence
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.history import FILE, GOOD, History, specified
+from backupcheck.history import FILE, GOOD, History, keep, specified
 from backupcheck.plan import repository_of
 from backupcheck.policing import judged
 from backupcheck.policy import View
@@ -169,8 +169,9 @@ def _kept(history: History, run: Run) -> None:
     found = (finding for policy in run.policies if policy.kind in holding for finding in policy.findings)
     bad = {service_of(run, finding) for finding in found if _is_bad(finding.outcome)}
     for proof in run.services:
-        if proof.service not in bad:
+        if proof.service not in bad and proof.carried is None:
             history.settle(run, proof)
+    keep(history, run)
 
 
 def _is_bad(outcome: Outcome) -> bool:

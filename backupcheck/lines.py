@@ -1,6 +1,7 @@
 """The run as plain lines, for a pipe, a log or a mail: one a service, then what else is to be said.
 
     ok mealie 9 checks 1.2 s
+    ok caddy 8 checks carried, proven 2026-03-14 02:31 UTC
     FAIL vault couchdb.shard-missing /opt/…: the file was not restored (expected present, is missing) (and 2 more)
     why vault couchdb.shard-missing: without a shard its notes are gone
     waiver lldap secret /etc/key: secret.mode /etc/key: waives 1 finding; Ann until 2026-03-31: mended in April
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from backupcheck.result import Finding, Outcome, Proof, Run
 from backupcheck.troubles import TroubleGroup, proof_silences
-from backupcheck.wording import compared_texts, seconds_text, to_the_second, waiver_text
+from backupcheck.wording import compared_texts, to_the_second, took_text, waiver_text
 
 LEAD = {
     Outcome.PASS: "ok",
@@ -31,8 +32,7 @@ def proof_line(proof: Proof) -> str:
     """`ok mealie 9 checks 1.2 s`, or the outcome, the service and the worst that was found."""
     told = _worst(proof)
     if proof.outcome is Outcome.PASS or not told:
-        total = seconds_text(sum(proof.seconds.values()))
-        return f"{LEAD[proof.outcome]} {proof.service} {_checks(proof)} {total}"
+        return f"{LEAD[proof.outcome]} {proof.service} {_checks(proof)} {took_text(proof)}"
     return _finding_line(proof.service, told[0], len(told) - 1)
 
 

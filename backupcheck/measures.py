@@ -22,7 +22,9 @@ def proven(proof: Proof) -> bool:
 
 
 def last_proven(proof: Proof, run: Run) -> datetime | None:
-    """When the service was last proven, this run included; None if it never was."""
+    """When the service was last proven, this run included, but for what it carried; None if it never was."""
+    if proof.carried:
+        return proof.carried.proven
     return run.finished if proven(proof) else proof.last_proven
 
 
@@ -70,6 +72,7 @@ def series(proof: Proof, run: Run) -> tuple[Past, ...]:
         bytes=proof.bytes,
         files=proof.files,
         rows=rows(proof),
+        carried=proof.carried.proven if proof.carried else None,
     )
     return (*(past for past in proof.trend if past.run_id != run.run_id), present)
 

@@ -48,13 +48,15 @@ class Ended:
 @dataclass(frozen=True)
 class Standing:
     """How a service stands after the last run that asked it: what was measured is the `proof`'s, the rest is what
-    the history knows with it. `findings` are counted by their outcome; what was not counted is absent."""
+    the history knows with it. `findings` are counted by their outcome; what was not counted is absent. With
+    `carried` nothing was restored."""
 
     proof: Proof
     outcome: Outcome
     last_proven: datetime | None
     bad_since: datetime | None
     findings: Mapping[Outcome, int]
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def _standing(proof: Proof, run: Run) -> Standing:
         last_proven(proof, run),
         bad_since(proof, run),
         {outcome: counted[outcome] for outcome in Outcome},
+        proof.carried is not None,
     )
 
 
@@ -124,6 +127,11 @@ def _of_the_services(services: tuple[Standing, ...]) -> Iterator[_Metric]:
         "proven",
         "1 if the last run proved that the service would come back, 0 if its backup is bad or was not verified.",
         lambda one: one.outcome in GOOD,
+    )
+    yield each(
+        "carried",
+        "1 if the last run restored nothing of the service, for its data was that of its last proof; 0 if it did.",
+        lambda one: one.carried,
     )
     yield each(
         "bad_since_timestamp_seconds",

@@ -108,12 +108,14 @@ class Job:
         self.verbose = verbose
         self.not_exercised = (*not_exercised, *_left_out(site, chosen))
         self.run_id = new_run_id(datetime.now(UTC))
+        self.fresh = False
         self.untold: tuple[CheckResult, ...] = ()
         self.faults: tuple[CheckResult, ...] = ()
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
 
-    def all(self, *, init: bool) -> int:
-        """Sync, backup, drill; the exit status."""
+    def all(self, *, init: bool, fresh: bool = False) -> int:
+        """Sync, backup, drill; the exit status. `fresh`: no proof is carried."""
+        self.fresh = fresh
         with face(self.verbose) as shown, self._telling(shown, LATEST) as telling:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
@@ -141,8 +143,9 @@ class Job:
                 shown.note(f"not exercised: {sentence}")
             return self._reported(shown, run, is_latest=False)
 
-    def drill(self, snapshot: str) -> int:
+    def drill(self, snapshot: str, *, fresh: bool = False) -> int:
         """Drill one snapshot; the exit status. Raises `UsageError` for one that the site does not have."""
+        self.fresh = fresh
         if snapshot != LATEST:
             require_known(self.site, snapshot)
         with face(self.verbose) as shown, self._telling(shown, snapshot) as telling:
@@ -175,7 +178,7 @@ class Job:
 
     def _drilled(self, shown: Face, snapshot: str, telling: Telling, *, in_turn: bool = False) -> int:
         suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
-        suite.mistakes, suite.faults = self.chosen.mistakes, self.faults
+        suite.mistakes, suite.faults, suite.fresh = self.chosen.mistakes, self.faults, self.fresh
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         run = drilled(suite, self.run_id, shown.proof)
         older, now = suite.older, datetime.now(UTC)

@@ -44,6 +44,13 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", help="the scratch engine: lxc, process, or auto")
 
 
+def add_fresh(command: argparse.ArgumentParser) -> None:
+    """Nothing is taken from earlier runs."""
+    command.add_argument(
+        "--fresh", action="store_true", help="restore and ask every service, also where `drill.carry` would carry"
+    )
+
+
 def add_services(command: argparse.ArgumentParser) -> None:
     """Some services in the place of all."""
     command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")

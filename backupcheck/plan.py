@@ -62,15 +62,28 @@ def make_plan(
     snapshot: str = "latest",
     repository: Repository | None = None,
     paces: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    own: Sequence[Snapshot] | None = None,
 ) -> Plan:
-    """Choose the snapshot and look at what it holds, in the site's repository or by another way to it.
+    """Choose the snapshot and look at what it holds, in the site's repository or by another way to it; `own` are
+    the site's snapshots where they are known.
 
     `paces` are, by service and absolute path, seconds that checks take for a byte that lies there. `latest` is the
     newest of the site's own host and tags, never another host's; else an id's beginning.
     Raises `RepositoryError`, or `BadBackup` with `repository.no-snapshot`.
     """
     repository = repository or repository_of(site)
-    own = repository.snapshots(site.snapshot_host, site.repository.tags)
+    own = snapshots_of(site, repository) if own is None else own
+    chosen = chosen_of(site, own, snapshot)
+    return Plan(chosen, _stored(repository, chosen, site, services, paces), own[-1])
+
+
+def snapshots_of(site: Site, repository: Repository) -> tuple[Snapshot, ...]:
+    """The site's own snapshots, the oldest first."""
+    return repository.snapshots(site.snapshot_host, site.repository.tags)
+
+
+def chosen_of(site: Site, own: Sequence[Snapshot], snapshot: str = "latest") -> Snapshot:
+    """The one of a site's own snapshots that is meant; raises as `make_plan`."""
     chosen = _chosen(own, snapshot)
     if not chosen:
         tags = ", ".join(site.repository.tags) or "any"
@@ -80,7 +93,7 @@ def make_plan(
             advice="see `restic snapshots`; run `backupcheck backup`, or correct repository.host and tags",
         )
     _require_one(chosen, snapshot)
-    return Plan(chosen[-1], _stored(repository, chosen[-1], site, services, paces), own[-1])
+    return chosen[-1]
 
 
 def require_known(site: Site, snapshot: str) -> None:

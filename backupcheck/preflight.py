@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +13,7 @@ from backupcheck.identity import Identity
 from backupcheck.result import Finding, Outcome
 from backupcheck.seal.header import Header
 from backupcheck.spec import Site, Spec, in_bytes
+from backupcheck.spread import turn_came
 
 FEWEST_INODES = 1000
 SKEW_NOTED, SKEW_BAD = 300.0, 3600.0
@@ -102,10 +102,7 @@ def comparison_due(spec: Spec, last: datetime | None, now: datetime) -> bool:
 def turn(service: str, every: int, last: datetime | None, now: datetime) -> bool:
     """Whether it is a service's turn for what is done every so many days, and was done `last`: each has a night of
     its own, by its name, and one that was missed is made up for."""
-    if last is None or last > now:
-        return True
-    shift = int.from_bytes(hashlib.sha256(service.encode()).digest()[:4], "big") % every
-    return (now.toordinal() + shift) // every > (last.astimezone(now.tzinfo).toordinal() + shift) // every
+    return last is None or last > now or turn_came(service, last, now, every)
 
 
 def _mount(place: Path) -> str:

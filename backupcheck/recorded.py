@@ -63,8 +63,7 @@ def fault_lines(suite: Suite) -> list[str]:
 
 def waiver_lines(suite: Suite) -> list[str]:
     """A line on each waiver of the services that were drilled, and on each that warns; waits for them."""
-    drilled = suite.drill.services if suite.drill else ()
-    proofs = [suite.proof(name) for name in drilled if suite.spec(name).waivers]
+    proofs = [suite.proof(name) for name in suite.names if suite.spec(name).waivers]
     lines = [f"{proof.service} {waiver_text(waiver)}" for proof in proofs for waiver in proof.waivers]
     lines += [
         f"{proof.service} {finding.id}: {finding.message}; {finding.advice}"

@@ -15,6 +15,7 @@ from backupcheck.restic.failures import DAMAGE_ADVICE, DAMAGED
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.seal.captured import reports
 from backupcheck.seal.marker import read_marker
+from backupcheck.seal.said import sealed_digest
 from backupcheck.tree import Tree
 
 CANARY = "canary"
@@ -23,12 +24,14 @@ CANARY = "canary"
 @dataclass(frozen=True)
 class Measured:
     """What the marker and the seal of a restored service say: when its pull began, when its canary was written,
-    its rows by path and table, and its newest times by path, table and column."""
+    its rows by path and table, its newest times by path, table and column, and the digest of what the seal says of
+    the data (empty where it is not whole)."""
 
     pulled: datetime | None = None
     canary: datetime | None = None
     rows: dict[str, int] = field(default_factory=dict)
     newest: dict[str, str | None] = field(default_factory=dict)
+    sealed: str = ""
 
     def read_back(self, checks: Sequence[CheckResult]) -> datetime | None:
         """When the canary was written, if the checks have found that very one in the data."""
@@ -59,7 +62,7 @@ def measured(tree: Tree) -> Measured:
         found.newest.update({f"{report.path} {column}": text for column, text in report.newest.items()})
         value = parse(str(report.found.get("value", ""))) if report.kind == CANARY else None
         canaries += [value.written] if value else []
-    return Measured(found.pulled, min(canaries, default=None), found.rows, found.newest)
+    return Measured(found.pulled, min(canaries, default=None), found.rows, found.newest, sealed_digest(tree))
 
 
 def restore_findings(name: str, stored: Stored, tree: Tree, damage: Sequence[str]) -> Iterator[Finding]:

@@ -16,12 +16,13 @@ from pydantic import Field, computed_field
 from backupcheck.content import Content
 from backupcheck.errors import BackupcheckError, SpecError
 from backupcheck.outcome import Outcome, worst
+from backupcheck.provenance import Carried, Recorded
 from backupcheck.record import LONGEST_TEXT, Record, Scalar, Text, printable
 
 __all__ = [
-    "LONGEST_TEXT", "NOT_ASKED", "NOT_JUDGED", "CheckResult", "Finding", "Outcome", "Past", "Proof", "Record",
-    "Run", "Scalar", "Text", "Unmet", "WaiverRecord", "WaiverState", "check_result", "finding_of", "not_asked",
-    "not_judged", "outcome_of", "printable", "worst",
+    "LONGEST_TEXT", "NOT_ASKED", "NOT_JUDGED", "Carried", "CheckResult", "Finding", "Outcome", "Past", "Proof",
+    "Record", "Recorded", "Run", "Scalar", "Text", "Unmet", "WaiverRecord", "WaiverState", "check_result",
+    "finding_of", "not_asked", "not_judged", "outcome_of", "printable", "worst",
 ]  # fmt: skip
 
 NOT_ASKED = "check.not-asked"
@@ -149,7 +150,7 @@ class Past(Record):
     """One earlier verdict on a service: when, what it was, and what was measured.
 
     `rows` is the sum of all rows that captures counted, None where nothing was counted; `seconds` the wall time
-    to restore and ask.
+    to restore and ask; `carried` when that really was, where the verdict was carried from an earlier run.
     """
 
     run_id: str
@@ -160,6 +161,7 @@ class Past(Record):
     bytes: int | None = None
     files: int | None = None
     rows: int | None = None
+    carried: datetime | None = None
 
 
 class Unmet(Record):
@@ -181,7 +183,8 @@ class Proof(Record):
     and column) are what captures counted at the source, `content` what its files are (not in reports), `runbook`
     the commands of a restore, in order. From the history: `last_proven` is when it was last good before this run,
     `bad_since` when the first of an unbroken series of bad verdicts ended, `trend` its last verdicts, the oldest
-    first.
+    first. With `carried` nothing was restored: the data is that of an earlier run's proof, whose facts were judged
+    again; `recorded` is what a later run needs for that (not in reports).
     """
 
     service: str
@@ -203,7 +206,9 @@ class Proof(Record):
     bad_since: datetime | None = None
     trend: tuple[Past, ...] = ()
     runbook: tuple[Text, ...] = ()
+    carried: Carried | None = None
     content: Content | None = Field(None, exclude=True, repr=False)
+    recorded: Recorded | None = Field(None, exclude=True, repr=False)
     checks: tuple[CheckResult, ...] = ()
     waivers: tuple[WaiverRecord, ...] = ()
 

@@ -132,6 +132,11 @@ class Engine(Kind, ABC):
     def prepare(self, images: frozenset[str]) -> None:
         """Have these images ready; may take minutes the first time. Raises `ScratchError`."""
 
+    def version(self, image: str) -> str:
+        """What changes whenever the programs of an image do; empty where that is not known: then no proof that was
+        made in it is carried."""
+        return ""
+
     @abstractmethod
     def open(self, request: BoxRequest) -> contextlib.AbstractContextManager[Box]:
         """A box that lives as long as the block. Raises `ScratchError`. Leaving the block, by whatever way,
@@ -186,6 +191,11 @@ class Check(Kind, ABC, Generic[FactsT]):
     @abstractmethod
     def judge(self, facts: FactsT, moment: Moment) -> Iterator[Finding]:
         """Compare; pure, quick, the same answer for the same facts and moment."""
+
+    def after_pull(self, facts: FactsT, records: Tree) -> FactsT:
+        """What it would observe now of the same data after another pull, whose seal and marker are in `records`.
+        The seal says the same of the data as before; a kind that looks at the marker overrides this."""
+        return facts
 
     @abstractmethod
     def subject(self) -> str:

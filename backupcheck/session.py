@@ -49,7 +49,7 @@ class Session:
         drill = self.suite.drill
         for service in filter(self._left.__contains__, services_of(item)):
             self._left[service] -= 1
-            if self._left[service] == 0 and drill is not None and service in drill.services:
+            if self._left[service] == 0 and drill is not None and service in self.suite.names:
                 self.shown(self.suite.proof(service))
 
     @pytest.hookimpl(tryfirst=True)

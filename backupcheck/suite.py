@@ -14,12 +14,14 @@ from pathlib import Path
 
 from backupcheck import __version__
 from backupcheck.asking import fault_of_all, named_before
-from backupcheck.drill import Drill, Progress, waivers_today
+from backupcheck.carrying import Carrying, Made
+from backupcheck.drill import Drill, Progress, sweep, waivers_today
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
-from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result
+from backupcheck.result import CheckResult, Finding, Outcome, Proof, Recorded, Run, check_result
 from backupcheck.seams import Engine
 from backupcheck.spec import SITE_FILE, Loaded, Mistaken, Site, Spec, load_each, load_site
+from backupcheck.wording import carried_text
 
 PYTEST = "pytest"
 
@@ -55,6 +57,10 @@ class Suite:
     tools: dict[str, str] = field(default_factory=dict)
     clock: datetime | None = None
     """The time by which answers are judged; None for the time that it is."""
+    fresh: bool = False
+    """Whether all is restored and asked anew, whatever was proven before."""
+    carried: dict[str, Proof] = field(default_factory=dict)
+    carrying: Carrying | None = None
 
     @cached_property
     def every(self) -> Loaded:
@@ -89,8 +95,30 @@ class Suite:
             for spec in self.specs
             if spec.service in selected
         ]
+        self.carrying = Carrying(self.site, self.engine, self.tools["restic"])
+        if not self.fresh and self.clock is None:
+            whole = [spec for spec in specs if spec in self.specs and spec.service not in keep]
+            self.carried = self.carrying.carried(whole, self.snapshot)
+            self.drill.own = self.carrying.own
         self.drill.__enter__()
-        self.drill.start(specs, keep)
+        due = [spec for spec in specs if spec.service not in self.carried]
+        if due or not self.carried:
+            self.drill.start(due, keep)
+        else:
+            sweep(self.site.scratch.folder.resolve())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The services that have a proof of this drill, made or carried."""
+        made = self.drill.services if self.drill else {}
+        return tuple(spec.service for spec in self.specs if spec.service in made or spec.service in self.carried)
+
+    def answer(self, service: str, place: int) -> CheckResult:
+        """What came of a service's restore (place 0), or of one of its checks that are asked; waits for it."""
+        if service in self.carried:
+            return self.carried[service].checks[place]
+        assert self.drill is not None
+        return self.drill.services[service].answers[place].result()
 
     def stop(self, error: BaseException | None = None) -> None:
         """End every box; may be called twice."""
@@ -107,14 +135,33 @@ class Suite:
 
     def proof(self, service: str) -> Proof:
         """The verdict on a service with all that was found before, by and beside the drill; waits for it."""
+        if service in self.carried:
+            return self._with_before(self.carried[service])
         assert self.drill is not None
         proof = self.drill.proof(service, self.tests.get(service, ()))
+        proof = proof.model_copy(update={"recorded": self._recorded(service)})
         lost = len(self.spec(service).checks) - len(self.drill.services[service].spec.checks)
         message = f"{lost} checks of the spec were not selected by pytest, so they were not asked"
         left_out = [problem_result(service, "suite.checks-left-out", message)] if lost else []
-        before = self.before.get(service, ())
+        return self._with_before(proof, *left_out)
+
+    def _with_before(self, proof: Proof, *more: CheckResult) -> Proof:
+        before = self.before.get(proof.service, ())
         checks = [named_before(result, before) for result in proof.checks]
-        return proof.model_copy(update={"checks": (*before, *checks, *left_out)})
+        return proof.model_copy(update={"checks": (*before, *checks, *more)})
+
+    def _recorded(self, service: str) -> Recorded | None:
+        """What a later drill needs to carry the proof; None where it is about another time, or where tests in
+        Python were asked, which leave no facts."""
+        assert self.drill is not None
+        plan, drilled = self.drill.plan, self.drill.services[service]
+        asks_more = self.clock is not None or drilled.keep or self.tests.get(service)
+        if plan is None or plan.older or asks_more or drilled.stored is None or self.carrying is None:
+            return None
+        answers = tuple(answer.result() for answer in drilled.answers)
+        facts, sealed = tuple(drilled.observed), drilled.measured.sealed
+        made = Made(answers, facts, sealed, datetime.now(UTC), drilled.waivers)
+        return self.carrying.recorded(drilled.spec, plan.snapshot, drilled.stored.path, made)
 
     @property
     def shared(self) -> tuple[CheckResult, ...]:
@@ -129,13 +176,18 @@ class Suite:
         """A sentence on that another snapshot than the newest was drilled; empty if the newest was."""
         return self.drill.plan.older if self.drill and self.drill.plan else ""
 
+    @property
+    def _not_restored(self) -> tuple[str, ...]:
+        told = carried_text(self.carried.values())
+        return (told,) if told else ()
+
     def _never_asked(self) -> list[Proof]:
         """The services that pytest left out as a whole: each becomes a proof without checks, which is red."""
         assert self.drill is not None
         return [
             Proof(service=spec.service, waivers=waivers_today(spec).records(()))
             for spec in self.specs
-            if spec.service not in self.drill.services
+            if spec.service not in self.names
         ]
 
     def _of_no_service(self, name: str) -> Proof:
@@ -148,9 +200,9 @@ class Suite:
     def run(self, run_id: str, *, interrupted: bool = False) -> Run:
         """The whole run; waits for every service."""
         assert self.drill is not None
-        proofs = [self.proof(name) for name in self.drill.services]
+        proofs = [self.proof(name) for name in self.names]
         wrong = {mistaken.service: mistaken.result for mistaken in self.mistakes}
-        homeless = [name for name in self.tests if name not in {*self.drill.services, *wrong}]
+        homeless = [name for name in self.tests if name not in {*self.names, *wrong}]
         proofs += [self._of_no_service(name) for name in homeless]
         proofs += self._never_asked()
         proofs += [
@@ -164,7 +216,7 @@ class Suite:
             version=__version__,
             repository=_without_password(self.site.repository.url),
             tools=self.tools,
-            not_exercised=(*_not_started(self.specs), *self.engine.not_exercised()),
+            not_exercised=(*self._not_restored, *_not_started(self.specs), *self.engine.not_exercised()),
             interrupted=interrupted,
             services=tuple(proofs),
             policies=self.shared,

@@ -17,6 +17,8 @@ MOST = 40
 """How many changes are told one by one."""
 NEVER = "never"
 NONE = "-"
+CARRIED = "carried"
+"""In the place of the time of a run that restored nothing, for the data was the same."""
 
 T = TypeVar("T", int, float)
 
@@ -156,7 +158,7 @@ def _glance(history: History, service: str, now: datetime) -> Row:
             str(good),
             _changed([one.rows for one in past], number_text),
             _changed([one.bytes for one in past], bytes_text),
-            _changed([one.seconds or None for one in past], seconds_text),
+            CARRIED if past[-1].carried else _changed([one.seconds or None for one in past], seconds_text),
         ),
         past[-1].outcome,
     )
@@ -173,7 +175,7 @@ def _verdict(kept: Sequence[Remembered], place: int) -> Row:
         _changed([one.rows for one in pasts], number_text),
         _changed([one.bytes for one in pasts], bytes_text),
         _changed([one.files for one in pasts], number_text),
-        _changed([one.seconds or None for one in pasts], seconds_text),
+        CARRIED if last.carried else _changed([one.seconds or None for one in pasts], seconds_text),
     )
     return Row(tuple(map(kept_printable, cells)), last.outcome)
 

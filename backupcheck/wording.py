@@ -6,7 +6,7 @@ Every report for people takes its words from here, so that the page, the termina
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -27,9 +27,9 @@ from backupcheck.units import (
 
 __all__ = [
     "EXIT_STATUS", "MEANING", "MEANING_OF_A_WAIVER", "OF_A_POLICY", "OF_A_SERVICE", "Verdict", "age_text",
-    "bytes_text", "check_counts", "compared_texts", "files_text", "kept_printable", "moment_text", "number_text",
-    "parts", "seconds_text", "to_the_second", "value_text", "verdict", "waiver_state_text", "waiver_text",
-    "wall_seconds",
+    "bytes_text", "carried_text", "check_counts", "compared_texts", "files_text", "kept_printable",
+    "moment_text", "number_text", "parts", "seconds_text", "to_the_second", "took_text", "value_text", "verdict",
+    "waiver_state_text", "waiver_text", "wall_seconds",
 ]  # fmt: skip
 
 EXIT_STATUS: Mapping[int, str] = MappingProxyType(
@@ -108,6 +108,7 @@ def verdict(run: Run) -> Verdict:
         _bad(run),
         _unverified(run),
         _proven(run),
+        _carried(run),
         _policies(run, "not met", Outcome.FAIL),
         _policies(run, "not known to be met", Outcome.ERROR),
         _policies(run, "not judged", Outcome.SKIP),
@@ -193,6 +194,15 @@ def _proven(run: Run) -> str:
     )
 
 
+def _carried(run: Run) -> str:
+    """How many proofs are of an earlier run."""
+    count = sum(proof.carried is not None for proof in run.services)
+    if not count:
+        return ""
+    proofs = "1 proof" if len(run.services) == 1 else f"{len(run.services)} proofs"
+    return f"{count} of {proofs} {'is' if count == 1 else 'are'} carried from an earlier run: the same data."
+
+
 def _in_part(run: Run) -> str:
     """How many services were asked, as one more sentence, where some were not."""
     return f" {_asked(run)}." if run.not_asked else ""
@@ -227,6 +237,24 @@ def waiver_state_text(waiver: WaiverRecord) -> str:
         case WaiverState.ENDED:
             again = f", {count} {'is' if waiver.findings == 1 else 'are'} bad again" if waiver.findings else ""
             return f"ended{again}"
+
+
+def took_text(proof: Proof) -> str:
+    """How long a service took, or from when its proof is carried."""
+    if proof.carried:
+        return f"carried, proven {moment_text(proof.carried.proven)}"
+    return seconds_text(sum(proof.seconds.values()))
+
+
+def carried_text(proofs: Iterable[Proof]) -> str:
+    """Which services were not restored, in a sentence; empty where all were."""
+    carried = [f"{each.service} ({moment_text(each.carried.proven)})" for each in proofs if each.carried]
+    if not carried:
+        return ""
+    return (
+        "not restored in this run, for their data is the same as when they were last proven, and judged again: "
+        f"{', '.join(carried)}"
+    )
 
 
 def check_counts(proof: Proof) -> Mapping[Outcome, int]:

@@ -47,10 +47,11 @@ class SmallSite:
         """Pull, back up and drill."""
         return self.run("nightly", "--init")
 
-    def pytest(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """pytest on the specs, as a user calls it, with nothing of this test run's settings."""
+    def pytest(self, *words: str, path: str = "") -> subprocess.CompletedProcess[str]:
+        """pytest on the specs, as a user calls it, with nothing of this test run's settings; `path` is a variable
+        of its environment, such as `PATH=…`."""
         own = ("-p", "no:cacheprovider", "-c", os.devnull)
-        line = [sys.executable, "-m", "pytest", *own, str(self.specs), *words]
+        line = ["env", *filter(None, [path]), sys.executable, "-m", "pytest", *own, str(self.specs), *words]
         return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
 
     def started(self, verb: str, *words: str) -> subprocess.Popen[str]:

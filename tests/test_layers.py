@@ -23,6 +23,7 @@ ROOT = Path(backupcheck.__file__).parent
 
 HOUSE = """
  0  errors patterns duration mistakes record outcome      # words that all use
+ 0  provenance spread                                    # where a proof is from; whose turn it is
  0  couchfile/ sqlitefile probes/ demo_sources filetypes  # know nothing of this project
  0  content                                              # what the files of a service are, as marks
  1  units result tree registry yamlfile configfile/
@@ -56,7 +57,9 @@ HOUSE = """
  9  policy                                               # what policies are made of
  9  replicas                                             # the copies of a site's data
 10  manual restoring policies/* repeating destination fitting
+10  sameness                                             # all that a proof depends on beside the data
 10  mutants/                                             # what mutators are made of
+11  carrying                                             # which proofs are carried
 11  delivery unboxed
 11  mutators/*                                           # ways to make mutants: none knows another
 11  drill/ sync sitekeys/ policing

@@ -21,6 +21,7 @@ from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seal.captured import captured
 from backupcheck.seal.marker import Pull, read_marker
 from backupcheck.seams import Box, Check, Facts, Moment
+from backupcheck.tree import Tree
 
 FORMS = ("file", "sqlite", "postgres", "couchdb")
 AHEAD = timedelta(minutes=5)
@@ -123,6 +124,10 @@ class Canary(Check[CanaryFacts]):
             sealed=value if isinstance(value, str) else None,
             began=_began(read_marker(box.tree)),
         )
+
+    def after_pull(self, facts: CanaryFacts, records: Tree) -> CanaryFacts:
+        """When the new pull began."""
+        return facts.model_copy(update={"began": read_marker(records).started})
 
     def _read(self, box: Box) -> Read:
         try:

@@ -19,7 +19,7 @@ from backupcheck.seal.compare import Aspect, Compare, Difference
 from backupcheck.seal.manifest import SEAL, Reading, SealBroken, Sealed
 from backupcheck.seal.marker import PULL_AGAIN, Pull, marker_finding, read_marker
 from backupcheck.seams import Box, Check, Facts, Moment
-from backupcheck.tree import restorable
+from backupcheck.tree import Tree, restorable
 
 MOST_SHOWN = 100
 MOST_CAPTURES = 100
@@ -134,6 +134,12 @@ class Seal(Check[SealFacts]):
                 return self._compared(Reading(file), box, pull)
             except SealBroken as error:
                 return SealFacts(state="broken", problem=error.message, pull=pull)
+
+    def after_pull(self, facts: SealFacts, records: Tree) -> SealFacts:
+        """The new marker, and when the new seal was taken. Raises `SealBroken`, `FileNotFoundError`."""
+        with records.open(SEAL) as file:
+            taken = Reading(file).header.taken
+        return facts.model_copy(update={"pull": read_marker(records), "taken": taken})
 
     def _compared(self, seal: Reading, box: Box, pull: Pull) -> SealFacts:
         within = within_any(self.ignore)

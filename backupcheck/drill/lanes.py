@@ -12,6 +12,9 @@ from backupcheck.result import CheckResult
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.waivers import Waivers
 
+Asked = tuple[CheckResult, Facts | None]
+"""What came of a check, and the facts that were judged, if it came so far."""
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -24,12 +27,12 @@ class Asking:
     heavy: threading.Semaphore
     progress: Callable[[str], None]
 
-    def of(self, checks: Sequence[Check[Facts]]) -> Iterator[CheckResult]:
+    def of(self, checks: Sequence[Check[Facts]]) -> Iterator[Asked]:
         """What came of each check, in the order of the checks, whichever ended first; at the end all have ended.
 
         Raises `Interrupted`.
         """
-        answers: list[Future[CheckResult]] = [Future() for _ in checks]
+        answers: list[Future[Asked]] = [Future() for _ in checks]
         long = [number for number, check in enumerate(checks) if check.pace]
         short = [number for number, check in enumerate(checks) if not check.pace]
         with ThreadPoolExecutor(1 + len(long), thread_name_prefix="asking") as lanes:
@@ -39,16 +42,16 @@ class Asking:
             for answer in answers:
                 yield answer.result()
 
-    def _long(self, checks: Sequence[Check[Facts]], number: int, answers: list[Future[CheckResult]]) -> None:
+    def _long(self, checks: Sequence[Check[Facts]], number: int, answers: list[Future[Asked]]) -> None:
         with self.heavy:
             self._short(checks, [number], answers)
 
-    def _short(
-        self, checks: Sequence[Check[Facts]], numbers: Sequence[int], answers: list[Future[CheckResult]]
-    ) -> None:
+    def _short(self, checks: Sequence[Check[Facts]], numbers: Sequence[int], answers: list[Future[Asked]]) -> None:
         for number in numbers:
             self.progress(f"asking {number + 1} of {len(checks)}: {checks[number].title}")
             try:
-                answers[number].set_result(ask(checks[number], self.box, self.moment, self.waivers))
+                facts: list[Facts] = []
+                result = ask(checks[number], self.box, self.moment, self.waivers, facts)
+                answers[number].set_result((result, facts[0] if facts else None))
             except BaseException as error:  # noqa: BLE001  whoever waits for the answer raises it
                 answers[number].set_exception(error)

@@ -17,7 +17,7 @@ from backupcheck.errors import BackupcheckError
 from backupcheck.plan import Stored
 from backupcheck.restoring import Measured
 from backupcheck.result import CheckResult, Finding, check_result, finding_of, not_asked
-from backupcheck.seams import Box
+from backupcheck.seams import Box, Facts
 from backupcheck.spec import Spec
 from backupcheck.waivers import Waivers
 
@@ -46,6 +46,8 @@ class ServiceDrill:
     content: Content | None = None
     looking: Future[Content | None] = field(default_factory=Future)
     """What its files are, while that is looked at."""
+    observed: list[Facts] = field(default_factory=list)
+    """What was judged, in the order of the checks."""
     waivers: Waivers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,8 +77,7 @@ def refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = Fal
             answer.set_result(check_result(kind, title, [finding]))
             finding = None
             continue
-        skipped = not_asked(title, error.id)
-        answer.set_result(CheckResult(kind=kind, name=title, findings=(skipped,)))
+        answer.set_result(CheckResult(kind=kind, name=title, findings=(not_asked(title, error.id),)))
 
 
 def isolation(service: ServiceDrill) -> str:

@@ -27,6 +27,7 @@ from backupcheck.drill.service import RESTORE, ServiceDrill, isolation, refuse, 
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.inspecting import content_of
 from backupcheck.plan import Plan, make_plan
+from backupcheck.restic.records import Snapshot
 from backupcheck.restoring import measured, restore_findings, stored_in
 from backupcheck.result import CheckResult, Proof, check_result
 from backupcheck.runbook import runbook
@@ -56,6 +57,7 @@ class Drill:
         self.progress: Progress = progress or (lambda service, text: None)
         self.services: dict[str, ServiceDrill] = {}
         self.plan: Plan | None = None
+        self.own: Sequence[Snapshot] | None = None  # the site's snapshots, where they are known already
         self.fault: BackupcheckError | None = None  # what kept all services from being restored
         self._stack = contextlib.ExitStack()
         self._working = threading.Semaphore(site.scratch.parallel)
@@ -138,7 +140,7 @@ class Drill:
         sweep(folder)
         self.progress("", "reading the repository")
         paces = {name: paces_of(service.spec) for name, service in self.services.items()}
-        self.plan = make_plan(self.site, paces, self.snapshot, paces=paces)
+        self.plan = make_plan(self.site, paces, self.snapshot, paces=paces, own=self.own)
         self.progress("", "preparing the images")
         self.engine.prepare(frozenset(service.spec.image for service in self.services.values()))
         made = self._stack.enter_context(scratchfolder.made(folder))
@@ -163,14 +165,13 @@ class Drill:
             self._close(service, stack)
 
     def _close(self, service: ServiceDrill, stack: contextlib.ExitStack) -> None:
-        name = service.spec.service
         try:
             stack.close()
         except Exception as error:  # noqa: BLE001  a box that stays is news, not a crash
-            self.progress(name, f"the box could not be removed: {error}")
+            self.progress(service.spec.service, f"the box could not be removed: {error}")
         finally:
             service.closed.set()
-            self.progress(name, "done")
+            self.progress(service.spec.service, "done")
 
     def _through(self, service: ServiceDrill, folder: Path, tree: Tree, stack: contextlib.ExitStack) -> None:
         name = service.spec.service
@@ -187,7 +188,8 @@ class Drill:
         with timed(service, "checks"):
             asking = Asking(box, moment, service.waivers, self._heavy, lambda text: self.progress(name, text))
             answers = asking.of(service.spec.checks)
-            for number, result in enumerate(answers, 1):
+            for number, (result, facts) in enumerate(answers, 1):
+                service.observed += [] if facts is None else [facts]
                 if number == len(service.spec.checks):
                     service.content = service.looking.result()  # what goes wrong there is an answer, too
                 earlier = [before.result() for before in service.answers[:number]]

@@ -77,6 +77,14 @@ class KeptWaiver(Kept):
     findings: int = 0
 
 
+class KeptOrigin(Kept):
+    """The run that a proof was carried from."""
+
+    run_id: str
+    proven: datetime
+    snapshot: str = ""
+
+
 class KeptProof(Kept):
     """The verdict on one service."""
 
@@ -98,11 +106,12 @@ class KeptProof(Kept):
     runbook: tuple[str, ...] = ()
     checks: tuple[KeptCheck, ...] = ()
     waivers: tuple[KeptWaiver, ...] = ()
+    carried: KeptOrigin | None = None
 
     @property
     def restored(self) -> bool:
-        """Whether a snapshot was restored into a box."""
-        return self.snapshot is not None and self.engine is not None
+        """Whether a snapshot was restored into a box, by this very run."""
+        return self.snapshot is not None and self.engine is not None and self.carried is None
 
     @property
     def recovery(self) -> float:

@@ -78,14 +78,18 @@ def _services(entries: Sequence[Entry]) -> list[_Service]:
 
 def _over_the_period(name: str, entries: Sequence[Entry]) -> _Service:
     proofs = [(entry, proof) for entry in entries for proof in entry.run.services if proof.service == name]
-    proven = [entry.run.finished for entry, proof in proofs if proof.outcome in GOOD]
+    proven = [
+        proof.carried.proven if proof.carried else entry.run.finished
+        for entry, proof in proofs
+        if proof.outcome in GOOD
+    ]
     ages = [age for entry, proof in proofs if (age := _age(entry, proof)) is not None]
     return _Service(
         service=name,
         proven=len(proven),
         not_proven=len(entries) - len(proven),
         last=max(proven, default=None),
-        slowest=max((proof.recovery for _, proof in proofs), default=None),
+        slowest=max((proof.recovery for _, proof in proofs if proof.carried is None), default=None),
         oldest=max(ages, default=None),
     )
 

@@ -121,17 +121,20 @@ class History:
         return next(iter(self._rows(lambda row: (int(row["every"]), int(row["good"])), sql, service)), (0, 0))
 
     def last_proven(self, service: str, *, but: str = "") -> datetime | None:
-        """When the last good verdict on a service ended, the run `but` left out; None if there never was one."""
-        sql = f"select max(finished) as at from proofs where service = ? and run_id <> ? and {_good()}"
-        return self._time(sql, service, but)
+        """When the last good verdict on a service ended, or the run that it was carried from, the run `but` left
+        out; None if there never was one."""
+        sql = "select max(coalesce(carried, finished)) as at from proofs where service = ? and run_id <> ?"
+        return self._time(f"{sql} and {_good()}", service, but)
 
     def first_proven(self, service: str) -> datetime | None:
         """When the first good verdict on a service ended; None if there never was one."""
         return self._time(f"select min(finished) as at from proofs where service = ? and {_good()}", service)
 
     def spec_when_proven(self, service: str, snapshot: str) -> str | None:
-        """The digest of the spec by which a snapshot's service was last found good; None if it never was."""
-        sql = f"select * from proofs where service = ? and snapshot = ? and {_good()} order by finished desc"
+        """The digest of the spec by which a snapshot's service was last restored and found good; None if it never
+        was."""
+        sql = f"""select * from proofs where service = ? and snapshot = ? and carried is null and {_good()}
+                  order by finished desc"""
         return next(iter(self._rows(lambda row: str(row["spec_digest"] or ""), sql, service, snapshot)), None)
 
     def newest_snapshot(self) -> tuple[str, datetime] | None:
@@ -221,6 +224,7 @@ class History:
             bytes=proof.bytes,
             files=proof.files,
             rows=sum(proof.rows.values()) if proof.rows else None,
+            carried=proof.carried.proven if proof.carried else None,
         )
         bad = now.outcome in BAD
         since = self.bad_since(proof.service) if bad else None

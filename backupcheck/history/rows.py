@@ -31,6 +31,7 @@ TABLES: Mapping[str, dict[str, type]] = MappingProxyType(
             "run_id": str, "service": str, "finished": str, "outcome": str, "snapshot": str,
             "snapshot_time": str, "engine": str, "seconds": float, "bytes": int, "files": int, "rows": int,
             "spec_digest": str, "pulled": str, "canary": str, "counted": str,
+            "carried": str,
         },
         "timings": {"run_id": str, "service": str, "step": str, "seconds": float},
         "findings": {
@@ -40,6 +41,10 @@ TABLES: Mapping[str, dict[str, type]] = MappingProxyType(
         "policies": {"run_id": str, "name": str, "service": str, "finished": str, "outcome": str},
         "facts": {"run_id": str, "service": str, "name": str, "rows": int, "newest": str},
         "baselines": {"service": str, "name": str, "value": float, "last": float, "run_id": str},
+        "kept": {
+            "service": str, "run_id": str, "proven": str, "snapshot": str, "seconds": str, "recorded": str,
+            "proof": str, "content": str,
+        },
         "contents": {
             "service": str, "settled": bytes, "allowed": str, "run_id": str, "last": bytes, "encrypted": str,
         },
@@ -53,6 +58,7 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "policies": ("run_id", "name", "service"),
         "facts": ("run_id", "service", "name"),
         "baselines": ("service", "name"),
+        "kept": ("service",),
         "contents": ("service",),
     }
 )
@@ -146,6 +152,7 @@ def proof_row(run: Run, proof: Proof) -> dict[str, object]:
         "pulled": as_text(proof.pulled),
         "canary": as_text(proof.canary),
         "counted": json.dumps(Counter(found.outcome.value for one in proof.checks for found in one.findings)),
+        "carried": as_text(proof.carried.proven) if proof.carried else None,
     }
 
 
@@ -209,6 +216,7 @@ def past_of(row: Mapping[str, Any]) -> Past:
         bytes=row["bytes"],
         files=row["files"],
         rows=row["rows"],
+        carried=as_time(row["carried"]),
     )
 
 

@@ -45,6 +45,7 @@ def standing(history: History, service: str) -> Standing | None:
         history.last_proven(service),
         history.bad_since(service),
         {outcome: counted.get(outcome.value, 0) for outcome in Outcome} if counted else {},
+        row["carried"] is not None,
     )
 
 

@@ -35,7 +35,8 @@ class ProofAge(Policy[ProofAgeFacts]):
 
     Every service of the site that has a spec is judged, also one that this run did not ask: what silently falls
     out of the nights is found here. A service is proven when it was asked and is good, by this run or by the last
-    such run that the history knows; a run that found it bad, could not look, or was interrupted proves nothing.
+    such run that the history knows; a run that found it bad, could not look, or was interrupted proves nothing,
+    and one that carried its proof no more than the run that made it.
 
         - proof_age: {at_most: 8d}
 
@@ -96,6 +97,8 @@ class ProofAge(Policy[ProofAgeFacts]):
 
 def _proven(view: View, service: str) -> Proven:
     proof = view.proof(service)
+    if proof is not None and proof.carried is not None:
+        return Proven(service=service, at=proof.carried.proven)
     if proof is not None and proof.outcome in GOOD and not view.run.interrupted:
         return Proven(service=service, at=view.run.finished, by_this_run=True)
     return Proven(service=service, at=view.history.last_proven(service))

@@ -46,7 +46,8 @@ class Rto(Policy[RtoFacts]):
 
     The time is the wall time that this run measured for all of it: the restore from the repository, making the
     box ready, and every check, for a service is back when it answers, not when its last byte is there. Only a run
-    that proves the service measures it: one that breaks off early is quick. Getting a new machine is not in it.
+    that proves the service measures it: one that breaks off early is quick. A proof that is carried has the time
+    of the run that made it. Getting a new machine is not in it.
 
         - rto: {at_most: 4h}
         - rto: {at_most: 4h, grows: 50%}
@@ -124,4 +125,5 @@ def _times(view: View, service: str) -> Times:
 
 def _measured(proof: Proof, view: View) -> float | None:
     good = proof.outcome in GOOD and not view.run.interrupted
-    return sum(proof.seconds.values()) if good and proof.seconds else None
+    seconds = proof.carried.seconds if proof.carried else proof.seconds
+    return sum(seconds.values()) if good and seconds else None

@@ -70,6 +70,13 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "runbook": "The commands that restore it, in order.",
             "checks": "One entry a check of the spec, in the spec's order.",
             "waivers": "One entry a waiver of the spec, also those that matched nothing and those that ended.",
+            "carried": "The run that it is carried from, its data being the same; null where it was restored.",
+        },
+        "Carried": {
+            "run_id": "Names the run that restored the same data and asked it.",
+            "proven": "When that run ended: the date of the proof.",
+            "snapshot": "restic's full id of the snapshot that was restored.",
+            "seconds": "Wall time of each step then: restore, box, checks.",
         },
         "Unmet": {
             "policy": "The policy's name.",
@@ -86,6 +93,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "bytes": "How many bytes were restored; null where nothing was.",
             "files": "How many files were restored; null where nothing was.",
             "rows": "All rows that captures counted; null where nothing was counted.",
+            "carried": "When it really was proven, where it was carried; null where it was restored.",
         },
         "WaiverRecord": {
             "check": "The name of the check, or of the test, whose finding it names.",

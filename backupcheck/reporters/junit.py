@@ -110,6 +110,8 @@ def _properties(run: Run, proof: Proof | None, status: int) -> Iterator[tuple[st
     yield from (("not_exercised", sentence) for sentence in run.not_exercised)
     if proof:
         yield from (("outcome", proof.outcome.value), ("snapshot", proof.snapshot or "none"))
+        if proof.carried:
+            yield ("carried", f"from run {proof.carried.run_id}, proven {proof.carried.proven.isoformat()}")
         yield from (("engine", proof.engine or "none"), ("isolation", proof.isolation))
         yield from ((f"seconds.{step}", f"{seconds:.3f}") for step, seconds in sorted(proof.seconds.items()))
         yield from ((name, value) for name, value in _history(proof) if value)

@@ -223,6 +223,8 @@ def _line(proof: Proof, run: Run) -> str:
     said += [f"data of {moment_text(point)}"] if point else []
     if proof.bytes is not None:
         said.append(f"{files_text(proof.files)}, {bytes_text(proof.bytes)}")
+    if proof.carried:
+        said.append(f"carried: the same data was proven {moment_text(proof.carried.proven)}")
     if (took := seconds(proof)) is not None:
         said.append(f"restored and asked in {seconds_text(took)}")
     return f"- {SIGN[proof.outcome]} {_code(proof.service)}: {'; '.join(said)}\n"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+
+from backupcheck.restic.failures import spoken
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,23 @@ def snapshot_of(item: dict[str, str | list[str]]) -> Snapshot:
         paths=tuple(item.get("paths") or ()),
         tree=str(item.get("tree", "")),
     )
+
+
+def objects(text: str) -> Iterator[dict[str, object]]:
+    """The JSON objects among lines. Raises `ValueError`."""
+    return (json.loads(line) for line in text.splitlines() if line.startswith("{"))
+
+
+def changed_paths(text: str) -> tuple[str, ...]:
+    """The paths that `restic diff --json` names. Raises `ValueError` or `KeyError`, also where it broke off."""
+    found = list(objects(text))
+    if not any(item.get("message_type") == "statistics" for item in found):
+        raise ValueError("it broke off")
+    return tuple(str(item["path"]) for item in found if item.get("message_type") == "change")
+
+
+def unread(stderr: str) -> str:
+    """The first few files that restic could not read, as it named them."""
+    named = [line for line in spoken(stderr) if not line.startswith("Warning:")]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return "; ".join(named[:MOST_NAMED]) + more or "it does not say which"

@@ -46,13 +46,12 @@ from backupcheck.restic.folder import looked_into
 from backupcheck.restic.records import Node as Node
 from backupcheck.restic.records import Restored as Restored
 from backupcheck.restic.records import Snapshot as Snapshot
-from backupcheck.restic.records import snapshot_of
+from backupcheck.restic.records import changed_paths, objects, snapshot_of, unread
 
 SECONDS_SMALL = 600.0
 SECONDS_LARGE = 12 * 3600.0
 SUCCESS = frozenset({0})
 READING = ("--no-lock", "--no-cache")
-MOST_NAMED = 5
 LOOK_SECONDS = 0.05
 LOCK_NAP = 2.0
 
@@ -115,13 +114,13 @@ class Repository:
             raise
         if completed.code == 3:
             if any(line.endswith(NO_REASON) for line in spoken(completed.stderr)):
-                self._require_cache(_unread(completed.stderr))
+                self._require_cache(unread(completed.stderr))
             raise BadBackup(
-                f"restic could not read all of {folder}: {_unread(completed.stderr)}",
+                f"restic could not read all of {folder}: {unread(completed.stderr)}",
                 id="backup.incomplete",
                 advice="the snapshot that it made is incomplete; make the named files readable and back up again",
             )
-        summaries = [item for item in _objects(completed.text) if item.get("message_type") == "summary"]
+        summaries = [item for item in objects(completed.text) if item.get("message_type") == "summary"]
         if not summaries or not summaries[-1].get("snapshot_id"):
             raise RepositoryError("restic backup ended without its summary", id="repository.unknown")
         return str(summaries[-1]["snapshot_id"])
@@ -196,6 +195,22 @@ class Repository:
         if not headed:
             # 0.14 ends with status 0 for a snapshot that it cannot load
             raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
+
+    def differences(self, before: str, after: str) -> tuple[str, ...]:
+        """The paths (of folders with a slash at their end) at which two snapshots differ, be it only in what is
+        known of a name. Raises as `listing`, also where restic could not look into all of it."""
+        completed = self._run("diff", "--json", "--metadata", *READING, before, after)
+        if spoken(completed.stderr):  # a tree that cannot be read is no failure to it
+            raise classified(ToolFailed("", code=0, stderr=completed.stderr))
+        try:
+            return changed_paths(completed.text)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RepositoryError("restic's comparison cannot be read", id="repository.unknown") from error
+
+    def restore_small(self, snapshot: str, paths: Iterable[str], target: Path) -> None:
+        """Restore a few small things by their absolute paths below `target`; raises where any of it is damaged."""
+        included = [word for path in paths for word in ("--include", literal(path))]
+        self._run("restore", *READING, snapshot, *included, "--target", str(target))
 
     def restore(self, snapshot: str, path: str, target: Path, *more: str, all_there_is: bool = False) -> Restored:
         """Restore what lies at the absolute `path` of a snapshot, and at `more`, below `target`; with
@@ -272,19 +287,6 @@ class Repository:
         """The failure by its name; what restic cannot tell apart is, where the repository is a folder here."""
         known = classified(error)
         return looked_into(known, self.access.folder) if self.access.folder else known
-
-
-def _unread(stderr: str) -> str:
-    """The first few files that restic could not read, as it named them."""
-    named = [line for line in spoken(stderr) if not line.startswith("Warning:")]
-    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return "; ".join(named[:MOST_NAMED]) + more or "it does not say which"
-
-
-def _objects(text: str) -> Iterator[dict[str, object]]:
-    for line in text.splitlines():
-        if line.startswith("{"):
-            yield json.loads(line)
 
 
 def literal(path: str) -> str:

@@ -57,6 +57,15 @@ class Lxc(Engine):
         for name in sorted(images):
             _image(name).ensure()
 
+    def version(self, image: str) -> str:
+        """The digest of the recipe, and which of the images made by it."""
+        made = _image(image)
+        try:
+            status = made.path.stat()
+        except OSError:
+            return ""
+        return f"{made.key} {status.st_ino} {status.st_ctime_ns}"
+
     @contextlib.contextmanager
     def open(self, request: BoxRequest) -> Iterator[Box]:
         mounts = [Mount(place, path) for path, place in restored_places(request)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import os
 import re
 import secrets
@@ -30,6 +31,12 @@ from backupcheck.proc import Command, Completed, Started
 from backupcheck.seams import Box, BoxRequest, Engine
 
 NAME = re.compile(r"process-(?P<pid>\d+)-(?P<start>\d+)-.*")
+RELEASE = Path("/etc/os-release")
+PACKAGES = (
+    *(Path("/var/lib/dpkg/status"), Path("/var/lib/rpm")),
+    *(Path("/var/lib/pacman/local"), Path("/lib/apk/db/installed")),
+)
+"""Where package managers keep what is installed."""
 LONGEST_LIFE = 86_400.0
 NEEDED = {"base": (), "postgres": ("initdb", "/usr/lib/postgresql/*/bin/initdb")}
 ROOT_VARIABLE = "BOX_ROOT"
@@ -62,6 +69,15 @@ class Process(Engine):
                     id="scratch.image-missing",
                     advice=f"install {image} on this machine, or use another engine",
                 )
+
+    def version(self, image: str) -> str:
+        """The machine's release, and when its packages changed last."""
+        try:
+            packages = [place.stat().st_mtime_ns for place in PACKAGES if place.exists()]
+            release = RELEASE.read_text()
+        except OSError:
+            return ""
+        return f"{hashlib.sha256(release.encode()).hexdigest()} {packages}" if packages else ""
 
     @contextlib.contextmanager
     def open(self, request: BoxRequest) -> Iterator[Box]:

@@ -9,92 +9,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, SkipValidation
 
 from backupcheck.duration import Duration
 from backupcheck.fields import in_bytes as in_bytes
-from backupcheck.mistakes import nearest
-from backupcheck.seams import ENGINES, Capture, Check, Facts, Kind, Notifier
+from backupcheck.seams import Capture, Check, Facts, Kind, Notifier
+from backupcheck.spec.values import (
+    AbsolutePath,
+    Bound,
+    CarryFor,
+    EngineName,
+    Folder,
+    Host,
+    Textfile,
+    Word,
+)
+from backupcheck.spec.values import Place as Place
+from backupcheck.spec.values import Size as Size
 from backupcheck.waivers import Waiver
-
-
-def _absolute(path: str) -> str:
-    if not path.startswith("/") or path.strip("/") == "":
-        raise ValueError(f"{path!r} is no absolute path below /: write it like /opt/app/data/")
-    if ".." in path.split("/") or "//" in path or "`" in path or not path.isprintable():
-        # rsync before 3.3 does not quote a backtick for the source's shell
-        raise ValueError(f"{path!r} has a `..`, a double slash, a backtick or an unprintable character in it")
-    return path
-
-
-def _host(host: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,253}", host):
-        raise ValueError(f"{host!r} is no ssh host: letters, digits and . _ @ : - only, not beginning with -")
-    return host
-
-
-def _size(text: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,6}[KMGT]", text):
-        raise ValueError(f'{text!r} is no size: write it like "512M" or "4G"')
-    return text
-
-
-def _deletions(bound: str | int) -> str | int:
-    if isinstance(bound, str) and not re.fullmatch(r"([0-9]|[1-9][0-9]|100)%", bound):
-        raise ValueError(f'{bound!r} is no bound: write a share like "50%", or a number of names')
-    return bound
-
-
-def _word(word: str) -> str:
-    if not word or not word.isprintable():
-        raise ValueError(f"{word!r} is empty or has an unprintable character in it")
-    return word
-
-
-def _place(path: Path) -> Path:
-    text = str(path)
-    if not text.isprintable():
-        raise ValueError(f"{text!r} has an unprintable character in it")
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError(f"{text!r}: there is no such user's home") from None
-
-
-def _named(path: Path) -> Path:
-    if path == Path():
-        raise ValueError("must name a file or folder; the site file's own folder is not meant to be it")
-    return path
-
-
-def _engine(name: str) -> str:
-    known = ["auto", *ENGINES.kinds]
-    if name not in known:
-        raise ValueError(f"{name!r} is no engine; {nearest(name, known)}")
-    return name
-
-
-def _prom(path: Path) -> Path:
-    if path.suffix != ".prom":
-        raise ValueError(f"{str(path)!r} does not end with .prom, and node_exporter reads no other file")
-    return path
-
-
-def _text(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern})
-
-
-AbsolutePath = Annotated[str, AfterValidator(_absolute), _text(r"^/(?!/*$)(?!.*//)(?!.*`)(?!(.*/)?\.\.(/|$))")]
-Host = Annotated[str, AfterValidator(_host), _text(r"^[A-Za-z0-9][A-Za-z0-9._@:-]{0,253}$")]
-Size = Annotated[str, AfterValidator(_size), _text(r"^[1-9][0-9]{0,6}[KMGT]$")]
-Bound = Annotated[
-    Annotated[int, Field(ge=0)] | Annotated[str, _text(r"^([0-9]|[1-9][0-9]|100)%$")], AfterValidator(_deletions)
-]
-Word = Annotated[str, AfterValidator(_word), _text(r"^[^\x00-\x1f]+$")]
-Folder = Annotated[Path, AfterValidator(_place), WithJsonSchema({"type": "string"})]
-Place = Annotated[Path, AfterValidator(_named), AfterValidator(_place), _text(r"^(?!(\./*)*$)")]
-Textfile = Annotated[Path, AfterValidator(_place), AfterValidator(_prom), _text(r".\.prom$")]
-EngineName = Annotated[str, AfterValidator(_engine), WithJsonSchema({"type": "string"})]
 
 
 class Model(BaseModel):
@@ -257,6 +189,16 @@ class ScratchSpec(Model):
     parallel: int = Field(2, ge=1, le=64, description="how many services are restored and asked at a time")
 
 
+class DrillSpec(Model):
+    """How a drill spares itself what it knows already."""
+
+    carry: CarryFor | None = Field(
+        None,
+        description="how long the proof of a service whose data did not change is carried before it is restored "
+        "and asked anew, such as 7d; by default never. Needs the policy read_data",
+    )
+
+
 class MetricsSpec(Model):
     """Where the metrics are published."""
 
@@ -273,6 +215,7 @@ class SiteOutline(Model):
     repository: RepositorySpec = Field(description="restic's repository")
     ssh: SshSpec = Field(SshSpec(), description="how the sources are reached")
     scratch: ScratchSpec = Field(description="where and how boxes are made")
+    drill: DrillSpec = Field(DrillSpec(), description="how a drill spares itself what it knows already")
     specs: Folder = Field(Path(), description="the folder of the spec files; the site file's own by default")
     reports: Place = Field(description="where each run writes its folder of reports")
     metrics: MetricsSpec | None = Field(None, description="where all metrics are published too")

@@ -21,6 +21,7 @@ from backupcheck.waivers import senseless
 from backupcheck.yamlfile import Document, Value
 
 SITE_FILE = "site.yaml"
+READING = "read_data"
 NOTHING = "a spec that asks nothing proves nothing"
 NOTHING_REQUIRED = "a spec that requires nothing proves nothing"
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -43,6 +44,9 @@ def load_site(file: Path) -> Site:
     problems += _told_twice(notifiers, document)
     if isinstance(site, tuple) or document.problems or problems:
         raise SpecError(_in_order(document, (*(site if isinstance(site, tuple) else ()), *problems)))
+    if site.drill.carry and not any(policy.kind() == READING for policy in policies):
+        text = f"proofs are carried only where the policy {READING} reads every pack in turn: add `{READING}`"
+        raise SpecError((document.problem(("drill", "carry"), text, at_key=True),))
     folder = file.resolve().parent
     anchored = tuple(_anchored(notifier, folder) for notifier in notifiers)
     return Site(**dict(_anchored(site, folder)), policies=policies, notifiers=anchored)

@@ -78,7 +78,7 @@ def test_answers_come_in_the_order_of_the_checks_whichever_ends_first() -> None:
 
     answers = list(asking().of(checks))
 
-    assert [answer.findings[0].subject for answer in answers] == ["first", "second", "third"]
+    assert [answer.findings[0].subject for answer, _ in answers] == ["first", "second", "third"]
     assert order == ["second", "third", "first"]
 
 
@@ -87,7 +87,7 @@ def test_more_that_take_long_than_are_let_in_wait_for_one_another() -> None:
 
     answers = list(asking(heavy=1).of(checks))
 
-    assert [answer.findings[0].subject for answer in answers] == ["first", "second", "third", "last"]
+    assert [answer.findings[0].subject for answer, _ in answers] == ["first", "second", "third", "last"]
 
 
 def test_an_interruption_is_raised_and_is_no_answer() -> None:

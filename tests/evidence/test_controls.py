@@ -6,7 +6,7 @@ import pytest
 
 from backupcheck.checks import sqlite as _sqlite  # noqa: F401  the kinds are there
 from backupcheck.evidence.controls import CONTROLS, DISCLAIMER, State, Support, counted, matrix
-from backupcheck.evidence.entries import KeptRun
+from backupcheck.evidence.entries import KeptOrigin, KeptRun
 from backupcheck.result import CheckResult, Finding, Outcome, Run
 from backupcheck.seams import CHECKS
 from tests.reporters.runs import SAMPLES
@@ -67,6 +67,14 @@ def test_a_service_that_was_not_restored_supports_nothing() -> None:
     without = tuple(proof.model_copy(update={"engine": None}) for proof in run.services)
 
     assert row(run.model_copy(update={"services": without}), "CP-9(1)").state is State.SILENT
+
+
+def test_a_service_whose_proof_was_carried_was_not_restored_by_this_run() -> None:
+    run = SAMPLES["healthy"]
+    origin = KeptOrigin(run_id="20260312T023000Z-0c0c", proven=run.started)
+    carried = tuple(proof.model_copy(update={"carried": origin}) for proof in run.services)
+
+    assert row(run.model_copy(update={"services": carried}), "CP-9(1)").state is State.SILENT
 
 
 def test_what_went_bad_is_named_with_its_service() -> None:

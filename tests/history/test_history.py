@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backupcheck.history import FILE, History
-from backupcheck.result import Finding, Outcome, Proof, Run, check_result
+from backupcheck.result import Carried, Finding, Outcome, Proof, Run, check_result
 from tests.policies.seen import NOW, proof, run
 
 DAY = timedelta(days=1)
@@ -50,7 +50,7 @@ def test_what_was_added_is_remembered_whole(history: History) -> None:
 
     assert kept.past.model_dump() == {
         "run_id": "20261123T040000Z-0000", "finished": NOW, "outcome": BAD, "snapshot": "a" * 64,
-        "seconds": 1.75, "bytes": 100, "files": 3, "rows": 10,
+        "seconds": 1.75, "bytes": 100, "files": 3, "rows": 10, "carried": None,
     }  # fmt: skip
     assert (kept.snapshot_time, kept.spec_digest) == (NOW, "d" * 64)
     assert (kept.rows, kept.newest) == ({"/db a": 4, "/db b": 6}, {"/db a.at": "2026-11-22"})
@@ -191,3 +191,23 @@ def test_a_time_comes_back_to_the_millisecond(history: History, zone: timezone) 
     history.add(run(proof(), finished=moment, run_id="a"))
 
     assert history.last_proven("notes") == moment
+
+
+def test_a_service_was_last_proven_when_its_carried_proof_was_made(history: History) -> None:
+    origin = Carried(run_id="20261123T040000Z-0000", proven=NOW, snapshot="a" * 64)
+    keep(history, GOOD)
+    history.add(night(1, proof(carried=origin, snapshot="b" * 64)))
+    again = history.known(night(2, proof(carried=origin))).services[0]
+
+    assert history.last_proven("notes") == again.last_proven == NOW
+    assert [past.carried for past in history.past("notes")] == [None, NOW]
+    assert [past.carried for past in again.trend] == [None, NOW, NOW]
+
+
+def test_a_snapshot_whose_proof_was_carried_is_not_proven_itself(history: History) -> None:
+    origin = Carried(run_id="20261123T040000Z-0000", proven=NOW, snapshot="a" * 64)
+    history.add(night(0, proof(snapshot="a" * 64, spec_digest="d" * 64)))
+    history.add(night(1, proof(snapshot="b" * 64, spec_digest="d" * 64, carried=origin)))
+
+    assert history.spec_when_proven("notes", "a" * 64) == "d" * 64
+    assert history.spec_when_proven("notes", "b" * 64) is None

@@ -10,7 +10,7 @@ import pytest
 from backupcheck.errors import BackupcheckError
 from backupcheck.policies.proof_age import ProofAge, ProofAgeFacts
 from backupcheck.policy import View
-from backupcheck.result import Outcome
+from backupcheck.result import Carried, Outcome
 from tests.policies.seen import NOW, proof, run, said, view
 
 WEEK = ProofAge(at_most=timedelta(days=8))
@@ -35,6 +35,14 @@ def test_a_run_that_found_it_bad_or_could_not_look_proves_nothing(tmp_path: Path
 
     seen.history.add(run(proof(), finished=NOW - 8 * DAY))
     assert judged(seen) == set()
+
+
+def test_a_carried_proof_is_as_old_as_the_real_one(tmp_path: Path) -> None:
+    def carried(age: timedelta) -> Carried:
+        return Carried(run_id="20261101T040000Z-0000", proven=NOW - age, snapshot="a" * 64)
+
+    assert judged(view(tmp_path, proof(carried=carried(8 * DAY)))) == set()
+    assert judged(view(tmp_path, proof(carried=carried(8 * DAY + timedelta(minutes=1))))) == STALE
 
 
 def test_an_interrupted_run_proves_nothing(tmp_path: Path) -> None:

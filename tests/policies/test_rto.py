@@ -10,7 +10,7 @@ import pytest
 
 from backupcheck.policies.rto import Rto, RtoFacts, Times
 from backupcheck.policy import View
-from backupcheck.result import Outcome, Proof
+from backupcheck.result import Carried, Outcome, Proof
 from tests.policies.seen import NOW, proof, run, said, view
 
 HOUR = Rto(at_most=timedelta(hours=1))
@@ -46,6 +46,12 @@ def test_a_quick_restore_passes(tmp_path: Path) -> None:
 
 def test_all_steps_together_are_too_slow(tmp_path: Path) -> None:
     assert judged(view(tmp_path, timed(3601))) == {("rto.too-slow", "fail", "notes")}
+
+
+def test_a_carried_proof_has_the_time_of_the_real_one(tmp_path: Path) -> None:
+    origin = Carried(run_id="a", proven=NOW, snapshot="a" * 64, seconds={"restore": 3600.0, "checks": 1.0})
+
+    assert judged(view(tmp_path, proof(carried=origin))) == {("rto.too-slow", "fail", "notes")}
 
 
 def test_a_missing_time_is_no_verdict(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
-from backupcheck.result import CheckResult, Finding, Outcome, Run, check_result, not_judged
+from backupcheck.result import Carried, CheckResult, Finding, Outcome, Run, check_result, not_judged
 from backupcheck.seams import REPORTERS
 from tests.bench.scale import run_of
 from tests.reporters import runs
+from tests.reporters.homelab import STARTED
 
 STATES = ("pass", "warn", "waived", "error", "fail", "skip")
 SHOWN = {
@@ -42,6 +44,13 @@ SHOWN = {
         "markdown": r"⚠️ `caddy`: proven, warning",
         "prometheus": r'service_outcome\{site="homelab",service="caddy",outcome="warn"\} 1',
     },
+    "carried": {
+        "html": r"<small class=\"stale\">carried, proven 2 days ago</small>.*<dt>Carried</dt><dd>the same",
+        "json": r'"carried": \{\s+"run_id": "20260312T023000Z-0c0c",',
+        "junit": r'<property name="carried" value="from run 20260312T023000Z-0c0c, proven 2026-03-12T',
+        "markdown": r"`jellyfin`: proven;.* carried: the same data was proven 2026-03-12",
+        "prometheus": r'service_carried\{site="homelab",service="jellyfin"\} 1',
+    },
     "skipped": {
         "html": r'<details class="check skip" open>',
         "json": r'"id": "files\.skipped",\s+"outcome": "skip"',
@@ -68,7 +77,9 @@ def every_state() -> Run:
     unjudged = CheckResult(
         kind="rpo", name="rpo of the site", findings=(not_judged("caddy", "repository.locked"),)
     )
-    ended = runs.run_of((waived["lldap"], mixed["caddy"], mixed["wishlist"]))
+    origin = Carried(run_id="20260312T023000Z-0c0c", proven=STARTED - timedelta(days=2), snapshot="c" * 64)
+    carried = mixed["jellyfin"].model_copy(update={"carried": origin, "seconds": {}})
+    ended = runs.run_of((waived["lldap"], mixed["caddy"], mixed["wishlist"], carried))
     policies = (check_result("proof_age", "proof_age of the site", [stale]), unjudged)
     return ended.model_copy(update={"policies": policies})
 

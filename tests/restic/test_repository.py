@@ -191,6 +191,34 @@ def test_a_service_deep_in_a_path_with_blanks_and_wildcards_is_restored_alone(
     assert [file.read_text() for file in (tmp_path / "t").rglob("f")] == ["a [1] b*"]
 
 
+def test_what_differs_between_two_snapshots_is_named_also_where_only_its_mode_does(
+    base: Base, repository: Repository, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "again"
+    shutil.copytree(base.mirror, mirror, symlinks=True, copy_function=os.link)
+    before = repository.backup(mirror, HOST, TAGS)
+    (mirror / "lldap/etc/y").write_bytes(b"y")
+    (mirror / "lldap/etc/x").chmod(0o640)
+    after = repository.backup(mirror, HOST, TAGS)
+
+    differing = set(repository.differences(before, after))
+
+    assert {"/lldap/etc/x", "/lldap/etc/y", "/lldap/etc/"} <= differing
+    assert [path for path in differing if path.startswith("/mealie")] == []
+    assert repository.differences(after, after) == ()
+
+
+def test_snapshots_that_cannot_be_compared_differ_in_nothing_that_is_known(
+    base: Base, repository: Repository, folder: Path
+) -> None:
+    for pack in (folder / "data").glob("*/*"):
+        pack.unlink()
+    other = repository.backup(base.mirror / "lldap", HOST, TAGS)
+
+    with pytest.raises(BackupcheckError):
+        repository.differences(base.snapshot, other)
+
+
 def test_a_long_backup_prints_no_flood_of_progress(
     base: Base, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
