@@ -29,7 +29,7 @@ WAIVED = f"""waivers:
     subject: /etc/notes/session.key
     owner: Ann Example
     reason: the next image mends it
-    until: {datetime.now(UTC).date()}
+    until: {(datetime.now(UTC) + timedelta(hours=4)).date()}
 """
 
 
