@@ -39,7 +39,7 @@ class Content(BaseModel):
     bytes for the ending's place in `endings`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     looks: Looks
     marks: bytes | None = None

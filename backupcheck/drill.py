@@ -100,7 +100,7 @@ class Drill:
             proc.interrupt()
         self._stack.close()
         for service in self.services.values():
-            _refuse(service, Interrupted("the drill ended before this was asked"))
+            refuse(service, Interrupted("the drill ended before this was asked"))
             service.closed.set()
 
     def start(self, specs: Sequence[Spec], keep: frozenset[str] = frozenset()) -> None:
@@ -111,7 +111,7 @@ class Drill:
         except BackupcheckError as error:
             self.fault = None if isinstance(error, Interrupted) else error
             for service in self.services.values():
-                _refuse(service, error, of_all=self.fault is not None)
+                refuse(service, error, of_all=self.fault is not None)
                 service.closed.set()
             return
         pool = ThreadPoolExecutor(min(MOST_THREADS, len(specs) or 1), thread_name_prefix="drill")
@@ -176,9 +176,9 @@ class Drill:
             if service.keep:
                 service.released.wait()
         except BackupcheckError as error:
-            _refuse(service, error)
+            refuse(service, error)
         except BaseException as error:  # noqa: BLE001  a bug must become an answer: pytest waits for it
-            _refuse(service, bug(error))
+            refuse(service, bug(error))
         finally:
             self._close(service, stack)
 
@@ -268,7 +268,7 @@ def request_of(spec: Spec, tree: Tree, folder: Path) -> BoxRequest:
     )
 
 
-def _refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = False) -> None:
+def refuse(service: ServiceDrill, error: BackupcheckError, *, of_all: bool = False) -> None:
     """Answer all that is not answered yet: the first with the error, the others as not asked."""
     if not service.box.done():
         service.box.set_exception(error)
