@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from backupcheck.errands import Errands
@@ -37,7 +37,7 @@ def hands(executor: str, errands: Errands, patience: float = PATIENCE) -> Hands:
 @contextlib.contextmanager
 def _dask(address: str) -> Iterator[Offer]:
     """A cluster, for the time of the block. Raises `ExecutorError`."""
-    from distributed import Client
+    from distributed import Client, KilledWorker
 
     try:
         client = Client(address, timeout=CONNECTING, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -48,10 +48,11 @@ def _dask(address: str) -> Iterator[Offer]:
         # pure: the same question is asked again tomorrow; a worker that dies is the scheduler's to replace
         executor: Executor = client.get_executor(pure=False, retries=0)  # type: ignore[no-untyped-call]
 
-        def submit(asked: str) -> Future[str]:
-            return executor.submit(prove_for_dask, asked)
-
-        yield Offer(submit, lambda: _trouble(client, address))
+        yield Offer(
+            lambda asked: executor.submit(prove_for_dask, asked),
+            lambda: _trouble(client, address),
+            lost=(KilledWorker,),
+        )
 
 
 def _trouble(client: Client, address: str) -> ExecutorError | None:

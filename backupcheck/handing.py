@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ from backupcheck.suite import Suite, restic_version
 LOOK_SECONDS = 0.5
 PATIENCE = 60.0
 MISMATCH = "executor.other-answer"
+LOST = "executor.worker-lost"
+AGAIN = "see what ends the workers (memory?), and run again"
 VERSIONS = "install the same version of backupcheck on every worker"
 
 
@@ -69,10 +71,12 @@ def _none() -> None:
 
 @dataclass(frozen=True)
 class Offer:
-    """A way to have tasks answered: `prove` by another. `trouble` is why nobody can answer just now, if so."""
+    """A way to have tasks answered: `prove` by another. `trouble` is why nobody can answer just now, if so;
+    `lost` are errors that say that whoever worked on a task is gone, for good."""
 
     submit: Callable[[str], Future[str]]
     trouble: Callable[[], ExecutorError | None] = _none
+    lost: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class Handed(Drill):
             done, _ = wait(self._pending, LOOK_SECONDS, FIRST_COMPLETED)
             for future in done:
                 task, asked = self._pending.pop(future)
-                self._settle(future, task, asked)
+                self.settle(future, task, asked)
                 for wanted in task.wanted:
                     shown(wanted.service)
             now = time.monotonic()
@@ -184,11 +188,12 @@ class Handed(Drill):
             return super().proof(name, more)
         return found.model_copy(update={"checks": (*found.checks, *more)})
 
-    def _settle(self, future: Future[str], task: Task, asked: str) -> None:
+    def settle(self, future: Future[str], task: Task, asked: str) -> None:
+        """Take what a task's future brought: proofs, or an error for each of its services."""
         services = [wanted.service for wanted in task.wanted]
         try:
             assert self.plan is not None
-            answer = believed(_said(future), asked)
+            answer = believed(_said(future, self._offer.lost if self._offer else ()), asked)
             found = [self._verified(one, task, self.plan) for one in answer.proven]
             if [proof.service for proof in found] != services:
                 raise _mismatch("proofs", ", ".join(services), ", ".join(proof.service for proof in found))
@@ -241,15 +246,18 @@ class Handed(Drill):
         service.closed.set()
 
 
-def _said(future: Future[str]) -> str:
+def _said(future: Future[str], lost: tuple[type[Exception], ...] = ()) -> str:
     """The text that a future brought. Raises `ExecutorError` where it brought none."""
     try:
         return future.result(0)
     except CancelledError:
-        raise ExecutorError("the executor dropped the task", id="executor.worker-lost") from None
+        raise ExecutorError("the executor dropped the task", id=LOST, advice=AGAIN) from None
     except BackupcheckError:
         raise
     except Exception as error:  # noqa: BLE001  whatever an executor raises says nothing about a backup
+        if isinstance(error, (BrokenExecutor, *lost)):
+            said = f"whoever should prove it was lost: {type(error).__name__}"
+            raise ExecutorError(said, id=LOST, advice=AGAIN) from None
         said = (str(error).splitlines() or [""])[0]
         raise ExecutorError(f"the executor failed: {type(error).__name__}: {said}") from None
 

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,32 +21,26 @@ from typing import Any
 import pytest
 
 from backupcheck import content
+from backupcheck.drill import ServiceDrill
 from backupcheck.errands import Errands, groups
 from backupcheck.errors import ExecutorError
-from backupcheck.handing import Hands, by_executor
-from backupcheck.plan import choose_engine, make_plan
+from backupcheck.handing import Handed, Hands, by_executor
+from backupcheck.plan import Plan, choose_engine, make_plan
 from backupcheck.proving import SITE, Answer, Proven, Task, digest_of, prove
 from backupcheck.result import Outcome, Proof, Run
 from backupcheck.session import By, Here
 from backupcheck.spec import load_each, load_site, spec_of
 from backupcheck.suite import Suite
-from tests.heldsite import HeldSite, backed_up, held_sites, is_gone, wait_until
+from tests.heldsite import HeldSite, held_sites, is_gone, wait_until
 from tests.lab.lab import REPOSITORY_ROOT
-from tests.smallsite import SERVICES, SmallSite, small_site
+from tests.smallsite import SERVICES, SmallSite
 
 CLOCK = datetime.now(UTC)
 SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[SmallSite]:
-    with small_site() as made:
-        backed_up(made)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def held_site() -> Iterator[HeldSite]:
+def site() -> Iterator[HeldSite]:
     with held_sites() as made:
         yield made
 
@@ -54,11 +49,12 @@ def errands(site: SmallSite, seconds: float = SECONDS) -> Errands:
     return Errands(site.site, None, seconds)
 
 
-def drilled(site: SmallSite, by: By | None = None) -> Run:
-    """A run by others, or by this process."""
+def drilled(site: SmallSite, by: By | None = None, only: Iterable[str] = ()) -> Run:
+    """A run by others, or by this process, of all services or some."""
     loaded = load_site(site.site)
     who = by or Here(choose_engine("process"))
-    suite = Suite(loaded, load_each(loaded.specs).specs, who.engine, clock=CLOCK)
+    every = load_each(loaded.specs)
+    suite = Suite(loaded, every.only(only or every.services).specs, who.engine, clock=CLOCK)
     return who.drilled(suite, "run", lambda proof: None)
 
 
@@ -79,18 +75,13 @@ def timeless(proof: Proof) -> Any:
 
 
 def the_same(one: Run, other: Run) -> bool:
-    return list(map(timeless, one.services)) == list(map(timeless, other.services))
+    """Whether the services of the one run were proven alike in the other."""
+    known = {proof.service: timeless(proof) for proof in other.services}
+    return bool(one.services) and all(timeless(proof) == known[proof.service] for proof in one.services)
 
 
-@pytest.mark.parametrize(
-    "executor",
-    [lambda: ThreadPoolExecutor(2), lambda: ProcessPoolExecutor(1, mp_context=get_context("spawn"))],
-    ids=["threads", "processes"],
-)
-def test_any_executor_proves_what_this_process_does(
-    executor: Callable[[], Executor], site: SmallSite, here: Run
-) -> None:
-    with executor() as others:
+def test_any_executor_proves_what_this_process_does(site: SmallSite, here: Run) -> None:
+    with ThreadPoolExecutor(2) as others:
         run = drilled(site, by_executor(others, errands(site)))
 
     assert run.exit_status == here.exit_status == 0
@@ -98,38 +89,60 @@ def test_any_executor_proves_what_this_process_does(
     assert all(proof.content and proof.content.marks for proof in run.services)
     assert the_same(run, here)
     assert run.not_exercised == here.not_exercised
+    said = [check.name for proof in run.services for check in proof.checks if check.kind == "pytest"]
+    assert said == ["test_of_notes", "test_of_both"]
     assert site.left_in_scratch == []
 
 
-def test_tests_in_python_are_run_by_the_worker_also_those_of_two_services(held_site: HeldSite) -> None:
-    here = drilled(held_site)
-    with ThreadPoolExecutor(2) as others:
-        run = drilled(held_site, by_executor(others, errands(held_site)))
+def test_the_task_and_the_answer_go_from_process_to_process(site: SmallSite, here: Run) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as others:
+        run = drilled(site, by_executor(others, errands(site)), only=["proxy"])
 
-    said = [check.name for proof in run.services for check in proof.checks if check.kind == "pytest"]
-    assert said == ["test_of_notes", "test_of_both"]
     assert run.exit_status == 0
     assert the_same(run, here)
 
 
-class Replying(Executor):
-    """An executor that answers at once, with proofs that are known, changed by the test."""
+@dataclass(frozen=True)
+class Asked:
+    """What a run asks for, before anybody has answered: how it began, its plan, and its first task."""
 
-    def __init__(self, known: Run, change: Callable[[dict[str, Any]], object]) -> None:
-        self.known = {proof.service: proof for proof in known.services}
-        self.change = change
+    site: SmallSite
+    suite: Suite
+    plan: Plan
+    task: Task
+    known: Run
 
-    def submit(self, function: Any, /, *words: Any, **named: Any) -> Future[Any]:
-        (asked,) = words
-        task = Task.model_validate_json(asked)
-        proofs = [self.known[wanted.service] for wanted in task.wanted]
-        proven = tuple(Proven(proof=proof, content=proof.content) for proof in proofs)
-        answer = Answer(worker="another", asked=digest_of(asked.encode()), proven=proven)
+    def answered(self, change: Callable[[dict[str, Any]], object]) -> Proof:
+        """What is made of the right answer, changed by the test."""
+        drill = Handed(self.suite, by_executor(Silent(), errands(self.site)))
+        drill.services = {spec.service: ServiceDrill(spec, clock=CLOCK) for spec in self.suite.specs}
+        drill.plan = self.plan
+        asked = self.task.model_dump_json()
+        service = self.task.wanted[0].service
+        proof = next(one for one in self.known.services if one.service == service)
+        answer = Answer(
+            worker="another",
+            asked=digest_of(asked.encode()),
+            proven=(Proven(proof=proof, content=proof.content),),
+        )
         plain = json.loads(answer.model_dump_json(round_trip=True))
-        changed = self.change(plain)
+        changed = change(plain)
         future: Future[Any] = Future()
         future.set_result(changed if changed is not None else json.dumps(plain))
-        return future
+        drill.settle(future, self.task, asked)
+        return drill.proof(service)
+
+
+def _alone(tasks: Sequence[Task]) -> Task:
+    return next(task for task in tasks if len(task.wanted) == 1)
+
+
+@pytest.fixture(scope="module")
+def asked(site: SmallSite, here: Run) -> Asked:
+    loaded = load_site(site.site)
+    suite = Suite(loaded, load_each(loaded.specs).specs, choose_engine("process"), clock=CLOCK)
+    plan = make_plan(loaded, SERVICES)
+    return Asked(site, suite, plan, _alone(errands(site).tasks(suite, plan.snapshot.id)), here)
 
 
 def set_in(place: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -164,36 +177,38 @@ TAMPERED = {
 }
 
 
-def test_an_answer_that_fits_is_believed(site: SmallSite, here: Run) -> None:
-    run = drilled(site, by_executor(Replying(here, lambda plain: None), errands(site)))
+def test_an_answer_that_fits_is_believed(asked: Asked) -> None:
+    proof = asked.answered(lambda plain: None)
 
-    assert run.exit_status == 0
-    assert the_same(run, here)
+    assert proof.outcome is Outcome.PASS
+    assert timeless(proof) == timeless(next(one for one in asked.known.services if one.service == proof.service))
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_an_answer_to_something_else_is_an_error(name: str, site: SmallSite, here: Run) -> None:
+def test_an_answer_to_something_else_is_an_error(name: str, asked: Asked) -> None:
     expected, change = TAMPERED[name]
-    run = drilled(site, by_executor(Replying(here, change), errands(site)))
+    proof = asked.answered(change)
 
-    assert run.exit_status == 2
-    assert {proof.outcome for proof in run.services} == {Outcome.ERROR}
-    assert {found.id for proof in run.services for found in proof.troubles} == {expected}
+    assert proof.outcome is Outcome.ERROR
+    assert {found.id for found in proof.troubles} == {expected}
 
 
-def test_what_a_worker_says_of_the_past_or_of_a_restore_is_this_machines_to_say(
-    site: SmallSite, here: Run
-) -> None:
+def test_what_a_worker_says_of_the_past_or_of_a_restore_is_this_machines_to_say(asked: Asked) -> None:
     def boast(plain: dict[str, Any]) -> None:
-        plain["proven"][0]["proof"] |= {
-            "runbook": ["rm -rf /"],
-            "last_proven": "2026-01-01T00:00:00Z",
-            "about": "x",
-        }
+        said = {"runbook": ["rm -rf /"], "last_proven": "2026-01-01T00:00:00Z", "about": "x"}
+        plain["proven"][0]["proof"] |= said
 
-    run = drilled(site, by_executor(Replying(here, boast), errands(site)))
+    assert timeless(asked.answered(boast)) == timeless(asked.answered(lambda plain: None))
 
-    assert the_same(run, here)
+
+def test_why_a_worker_cannot_prove_is_told_with_its_name(asked: Asked) -> None:
+    trouble = {"id": "repository.wrong-password", "message": "the password is wrong", "advice": "correct it"}
+    proof = asked.answered(set_in("trouble", trouble))
+
+    assert [(found.id, found.outcome, found.advice) for found in proof.troubles] == [
+        ("executor.worker-unfit", Outcome.ERROR, "correct it")
+    ]
+    assert "another cannot prove anything: repository.wrong-password" in proof.troubles[0].message
 
 
 def other_site(site: SmallSite, folder: Path, *changes: tuple[str, str]) -> Path:
@@ -209,53 +224,61 @@ def other_site(site: SmallSite, folder: Path, *changes: tuple[str, str]) -> Path
 
 UNFIT = {
     "wrong password": ((("/password}", "/other}"),), "repository.wrong-password"),
-    "no repository": ((("/repository,", "/elsewhere,"),), "repository.missing"),
+    "no repository": ((("/repository,", "/elsewhere,"),), "repository."),
     "another site": ((("site: demo", "site: other"),), "executor.failed: the site here is 'other', not 'demo'"),
-    "no engine": ((("engine: process", "engine: lxc"),), "the engine lxc cannot work here"),
+    "a wrong site file": ((("engine: process", "engine: none"),), "'none' is no engine"),
 }
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_a_worker_that_cannot_prove_says_why_and_no_backup_is_called_bad(
-    name: str, site: SmallSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_cannot_prove_says_why(
+    name: str, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes, why = UNFIT[name]
-    if "engine" in name and choose_engine("auto").kind() == "lxc":
-        pytest.skip("lxc works here")
-    (site.folder / "other").write_text("not the password\n")
-    monkeypatch.setenv(SITE, str(other_site(site, tmp_path, *changes)))
-    with ThreadPoolExecutor(3) as others:
-        run = drilled(site, by_executor(others, errands(site)))
+    (asked.site.folder / "other").write_text("not the password\n")
+    monkeypatch.setenv(SITE, str(other_site(asked.site, tmp_path, *changes)))
+    answer = Answer.model_validate_json(prove(asked.task.model_dump_json()))
 
-    troubles = [found for proof in run.services for found in proof.troubles]
+    assert answer.proven == ()
+    assert answer.trouble is not None
+    assert why in f"{answer.trouble.id}: {answer.trouble.message}"
+    assert "not the password" not in str(answer)
+
+
+def test_a_worker_with_a_wrong_password_makes_no_backup_bad(
+    site: SmallSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "other").write_text("not the password\n")
+    monkeypatch.setenv(SITE, str(other_site(site, tmp_path, *UNFIT["wrong password"][0])))
+    with ThreadPoolExecutor(1) as others:
+        run = drilled(site, by_executor(others, errands(site)), only=["proxy"])
+
     assert run.exit_status == 2
-    assert {found.id for found in troubles} == {"executor.worker-unfit"}
-    assert all(why in found.message for found in troubles)
-    assert "not the password" not in str(troubles)
+    assert [found.id for found in run.services[0].troubles] == ["executor.worker-unfit"]
 
 
 def test_tests_in_python_that_differ_on_the_worker_are_not_left_out(
-    held_site: HeldSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: HeldSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = other_site(held_site, tmp_path)
+    file = other_site(site, tmp_path)
     (file.parent / "test_notes.py").write_text("")
     monkeypatch.setenv(SITE, str(file))
     with ThreadPoolExecutor(2) as others:
-        run = drilled(held_site, by_executor(others, errands(held_site)))
+        run = drilled(site, by_executor(others, errands(site)), only=["notes", "tasks"])
 
     found = {proof.service: {one.id for one in proof.troubles} for proof in run.services}
-    assert found == {"notes": {"executor.tests-missing"}, "tasks": {"executor.tests-missing"}, "proxy": set()}
+    assert found == {"notes": {"executor.tests-missing"}, "tasks": {"executor.tests-missing"}}
 
 
-def test_a_proof_that_takes_too_long_is_given_up_and_cleaned_up(held_site: HeldSite) -> None:
-    held_site.hold()
+def test_a_proof_that_takes_too_long_is_given_up_and_cleaned_up(site: HeldSite) -> None:
+    site.hold()
     with ThreadPoolExecutor(2) as others:
-        run = drilled(held_site, by_executor(others, errands(held_site, seconds=8)))
-    held_site.held.unlink()
+        run = drilled(site, by_executor(others, errands(site, seconds=5)), only=["notes", "tasks"])
+    site.held.unlink()
 
     found = {proof.service: {one.id for one in proof.troubles} for proof in run.services}
     assert found["notes"] == found["tasks"] == {"executor.timed-out"}
-    assert held_site.left_in_scratch == []
+    assert site.left_in_scratch == []
 
 
 def task_of(site: SmallSite, service: str) -> str:
@@ -267,47 +290,47 @@ def task_of(site: SmallSite, service: str) -> str:
     return next(task.model_dump_json() for task in tasks if service in [one.service for one in task.wanted])
 
 
-def test_a_proof_that_nobody_wants_any_more_is_cleaned_up(held_site: HeldSite) -> None:
-    held_site.hold()
+def test_a_proof_that_nobody_wants_any_more_is_cleaned_up(site: HeldSite) -> None:
+    site.hold()
     taken_back = threading.Event()
     with ThreadPoolExecutor(1) as others:
-        future = others.submit(prove, task_of(held_site, "notes"), lambda: not taken_back.is_set())
-        at_work, _ = held_site.working()
+        future = others.submit(prove, task_of(site, "notes"), lambda: not taken_back.is_set())
+        at_work, _ = site.working()
         taken_back.set()
         answer = Answer.model_validate_json(future.result(120))
-    held_site.held.unlink()
+    site.held.unlink()
 
     assert answer.trouble is not None
     assert answer.trouble.id == "executor.not-wanted"
     assert is_gone(at_work)
-    assert held_site.left_in_scratch == []
+    assert site.left_in_scratch == []
 
 
 ASKING = "import sys; from backupcheck.proving import prove; print(prove(sys.stdin.read()))"
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["the worker", "the worker and its process"])
-def test_what_a_killed_worker_restored_is_removed(both: bool, held_site: HeldSite) -> None:
+def test_what_a_killed_worker_restored_is_removed(both: bool, site: HeldSite) -> None:
     """By its process, which sees it go; if that is killed too, by the next proof."""
-    held_site.hold()
-    asked = task_of(held_site, "notes")
+    site.hold()
+    asked = task_of(site, "notes")
     with subprocess.Popen([sys.executable, "-c", ASKING], stdin=subprocess.PIPE, text=True) as worker:
         assert worker.stdin is not None
         worker.stdin.write(asked)
         worker.stdin.close()
-        at_work, starter = held_site.working()
+        at_work, starter = site.working()
         assert starter == worker.pid
         if both:
             os.kill(worker.pid, signal.SIGSTOP)
             os.kill(at_work, signal.SIGKILL)
         worker.kill()
     wait_until(lambda: is_gone(at_work))
-    held_site.held.unlink()
+    site.held.unlink()
     if both:
-        assert held_site.left_in_scratch != []
-        assert Answer.model_validate_json(prove(task_of(held_site, "proxy"))).trouble is None
+        assert site.left_in_scratch != []
+        assert Answer.model_validate_json(prove(task_of(site, "proxy"))).trouble is None
 
-    assert held_site.left_in_scratch == []
+    assert site.left_in_scratch == []
 
 
 class Silent(Executor):
@@ -318,18 +341,25 @@ class Silent(Executor):
 
 
 class Failing(Executor):
-    """An executor whose workers know nothing of backupcheck."""
+    """An executor whose workers fail."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
     def submit(self, function: Any, /, *words: Any, **named: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_exception(ModuleNotFoundError("No module named 'backupcheck'"))
+        future.set_exception(self.error)
         return future
 
 
 @pytest.mark.parametrize(
     ("executor", "id"),
-    [(Silent(), "executor.timed-out"), (Failing(), "executor.failed")],
-    ids=["silent", "failing"],
+    [
+        (Silent(), "executor.timed-out"),
+        (Failing(ModuleNotFoundError("No module named 'backupcheck'")), "executor.failed"),
+        (Failing(BrokenExecutor("a process ended")), "executor.worker-lost"),
+    ],
+    ids=["silent", "strange", "broken"],
 )
 def test_an_executor_that_does_not_answer_is_an_error_in_bounded_time(
     executor: Executor, id: str, site: SmallSite
