@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,12 @@ def errands(site: SmallSite, seconds: float = SECONDS) -> Errands:
     return Errands(site.site, None, seconds)
 
 
-def drilled(site: SmallSite, by: By | None = None, only: Iterable[str] = ()) -> Run:
+def drilled(site: SmallSite, by: By | None = None, only: Iterable[str] = (), clock: datetime = CLOCK) -> Run:
     """A run by others, or by this process, of all services or some."""
     loaded = load_site(site.site)
     who = by or Here(choose_engine("process"))
     every = load_each(loaded.specs)
-    suite = Suite(loaded, every.only(only or every.services).specs, who.engine, clock=CLOCK)
+    suite = Suite(loaded, every.only(only or every.services).specs, who.engine, clock=clock)
     return who.drilled(suite, "run", lambda proof: None)
 
 
@@ -100,6 +100,15 @@ def test_the_task_and_the_answer_go_from_process_to_process(site: SmallSite, her
 
     assert run.exit_status == 0
     assert the_same(run, here)
+
+
+def test_what_is_bad_is_bad_by_the_clock_of_whoever_asks(site: SmallSite) -> None:
+    with ThreadPoolExecutor(1) as others:
+        later = CLOCK + timedelta(days=200)
+        run = drilled(site, by_executor(others, errands(site)), only=["proxy"], clock=later)
+
+    assert run.exit_status == 1
+    assert "certificate.expired" in {found.id for found in run.services[0].troubles}
 
 
 @dataclass(frozen=True)
