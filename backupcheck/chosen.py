@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backupcheck.errors import UsageError
 from backupcheck.options import PLACES
 from backupcheck.spec import Loaded, Site, Spec, load_each, load_site, require_known
 from backupcheck.sync import Wishes
+
+if TYPE_CHECKING:
+    from backupcheck.handing import Hands
 
 
 def site_file(options: argparse.Namespace) -> Path:
@@ -47,6 +51,16 @@ def all_right(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
     """The same, where nothing may be wrong. Raises `SpecError` with the mistakes of all files."""
     site, chosen = loaded(options)
     return site, chosen.strict()
+
+
+def hands_of(options: argparse.Namespace) -> Hands | None:
+    """Who proves; None for this machine. Raises `UsageError` for a word that names nobody."""
+    if options.executor == "local":
+        return None
+    from backupcheck.cluster import hands
+    from backupcheck.errands import Errands
+
+    return hands(options.executor, Errands(site_file(options), options.engine, options.proof_seconds))
 
 
 def to_sync(options: argparse.Namespace) -> tuple[Site, Loaded, Wishes]:

@@ -18,6 +18,7 @@ from backupcheck.options import (
     add_demo_options,
     add_engine,
     add_evidence_options,
+    add_executor,
     add_fresh,
     add_history_options,
     add_keys_options,
@@ -104,6 +105,7 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     nightly = add("nightly", "sync, backup and drill under one lock", _nightly)
     add_engine(nightly)
     add_fresh(nightly)
+    add_executor(nightly)
     add_wait(nightly)
     sync = add("sync", "pull every service into the mirror and seal it", _sync)
     add_sync_options(sync)
@@ -116,6 +118,7 @@ def _add_site_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     drill = add("drill", "restore the newest snapshot into boxes and ask every check", _drill)
     add_engine(drill)
     add_fresh(drill)
+    add_executor(drill)
     add_wait(drill)
     add_snapshot(drill)
     add_services(drill)
@@ -237,11 +240,11 @@ def _backup(options: argparse.Namespace) -> int:
 
 def _drill(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
-    from backupcheck.chosen import loaded
+    from backupcheck.chosen import hands_of, loaded
 
     site, chosen = loaded(options)
     with sitelock.held(site.state, "drill", options.wait):
-        job = nightly.Job(site, chosen, options.engine, options.verbose)
+        job = nightly.Job(site, chosen, options.engine, options.verbose, by=hands_of(options))
         return job.in_turn() if options.in_turn else job.drill(options.snapshot, fresh=options.fresh)
 
 
@@ -263,11 +266,11 @@ def _mutate(options: argparse.Namespace) -> int:
 
 def _nightly(options: argparse.Namespace) -> int:
     from backupcheck import nightly, sitelock
-    from backupcheck.chosen import loaded
+    from backupcheck.chosen import hands_of, loaded
 
     site, every = loaded(options)
     with sitelock.held(site.state, "nightly", options.wait):
-        return nightly.Job(site, every, options.engine, options.verbose).all(
+        return nightly.Job(site, every, options.engine, options.verbose, by=hands_of(options)).all(
             init=options.init, fresh=options.fresh
         )
 

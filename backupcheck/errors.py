@@ -13,6 +13,7 @@
     ├── ScratchError                     2   a box cannot be made or does not answer
     ├── PullError                        2   a source cannot be reached or pulled
     ├── PushError                        2   a host cannot be reached or restored to
+    ├── ExecutorError                    2   an executor, or who works for it, cannot prove
     ├── Locked                           2   another run holds the site's lock
     └── Interrupted                    130   Ctrl-C or SIGTERM
 
@@ -153,6 +154,12 @@ class PushError(BackupcheckError):
     """A host cannot be reached or restored to."""
 
     id = "restore.unknown"
+
+
+class ExecutorError(BackupcheckError):
+    """What proves elsewhere cannot, or what it answered cannot be believed."""
+
+    id = "executor.failed"
 
 
 class Locked(BackupcheckError):

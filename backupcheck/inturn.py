@@ -14,8 +14,8 @@ from backupcheck.plan import make_plan, repository_of
 from backupcheck.policy import TurnPolicy, View
 from backupcheck.restic.repository import Snapshot
 from backupcheck.result import Proof, Run, check_result, finding_of
-from backupcheck.seams import Engine, Facts
-from backupcheck.session import Shown, drilled
+from backupcheck.seams import Facts
+from backupcheck.session import By, Shown
 from backupcheck.spec import Site, Spec
 from backupcheck.suite import Suite, new_run_id
 
@@ -39,7 +39,7 @@ class InTurn:
 
     site: Site
     specs: tuple[Spec, ...]
-    engine: Engine
+    by: By
     progress: Progress
 
     @property
@@ -71,10 +71,10 @@ class InTurn:
         return run
 
     def _run(self, snapshot: Snapshot, specs: tuple[Spec, ...], shown: Shown) -> Run:
-        suite = Suite(self.site, specs, self.engine, snapshot.id, self.progress, clock=snapshot.time)
+        suite = Suite(self.site, specs, self.by.engine, snapshot.id, self.progress, clock=snapshot.time)
         run_id = new_run_id(suite.began)
         try:
-            return drilled(suite, run_id, shown)
+            return self.by.drilled(suite, run_id, shown)
         except Interrupted:
             raise
         except BackupcheckError as error:

@@ -23,7 +23,7 @@ from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
 from backupcheck.seal.marker import read_marker
 from backupcheck.seams import REPORTERS
-from backupcheck.session import drilled
+from backupcheck.session import By, Here
 from backupcheck.spec import Loaded, Mistaken, Site, Spec, load_each
 from backupcheck.suite import Suite, new_run_id
 from backupcheck.sync import Synced, Wishes, sync
@@ -100,11 +100,12 @@ class Job:
         engine: str | None,
         verbose: bool,
         not_exercised: tuple[str, ...] = (),
+        by: By | None = None,
     ) -> None:
         self.site = site
         self.chosen = chosen
         self.specs = chosen.specs
-        self.engine = choose_engine(engine or site.scratch.engine)
+        self.by = by or Here(choose_engine(engine or site.scratch.engine))
         self.verbose = verbose
         self.not_exercised = (*not_exercised, *_left_out(site, chosen))
         self.run_id = new_run_id(datetime.now(UTC))
@@ -177,10 +178,10 @@ class Job:
             return LATEST
 
     def _drilled(self, shown: Face, snapshot: str, telling: Telling, *, in_turn: bool = False) -> int:
-        suite = Suite(self.site, self.specs, self.engine, snapshot, before=self.before)
+        suite = Suite(self.site, self.specs, self.by.engine, snapshot, before=self.before)
         suite.mistakes, suite.faults, suite.fresh = self.chosen.mistakes, self.faults, self.fresh
         suite.progress = lambda service, text: shown.stage("drill", service, text)
-        run = drilled(suite, self.run_id, shown.proof)
+        run = self.by.drilled(suite, self.run_id, shown.proof)
         older, now = suite.older, datetime.now(UTC)
         if in_turn and not (run.interrupted or self.chosen.mistakes):
             run = self._with_turn(shown, run)
@@ -208,7 +209,7 @@ class Job:
         return run.exit_status
 
     def _in_turn(self, shown: Face, specs: tuple[Spec, ...]) -> InTurn:
-        return InTurn(self.site, specs, self.engine, lambda service, text: shown.stage("in turn", service, text))
+        return InTurn(self.site, specs, self.by, lambda service, text: shown.stage("in turn", service, text))
 
     def _with_turn(self, shown: Face, run: Run) -> Run:
         """The run, after the older snapshot whose turn it is was drilled; what was found its policy tells."""

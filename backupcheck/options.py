@@ -51,6 +51,14 @@ def add_fresh(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_executor(command: argparse.ArgumentParser) -> None:
+    """Who proves, and how long one proof may take them."""
+    command.add_argument("--executor", default="local", metavar="local|dask://HOST:PORT",
+                         help="who restores and asks: this machine, or the workers of a Dask cluster")  # fmt: skip
+    command.add_argument("--proof-seconds", type=_seconds, default=4 * 3600.0, metavar="SECONDS",
+                         help="how long a worker may take for one proof (default: 4 hours)")  # fmt: skip
+
+
 def add_services(command: argparse.ArgumentParser) -> None:
     """Some services in the place of all."""
     command.add_argument("services", nargs="*", metavar="SERVICE", help="only these services")

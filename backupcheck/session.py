@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.items import SUITE, service_of_module, services_of
 from backupcheck.result import Proof, Run
+from backupcheck.seams import Engine
 from backupcheck.suite import Suite, problem_result
 
 Shown = Callable[[Proof], None]
@@ -43,6 +46,9 @@ class Session:
         for item in session.items:
             for service in services_of(item):
                 self._left[service] = self._left.get(service, 0) + 1
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.suite.left_out += [(item.name, services_of(item)) for item in items]
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -87,6 +93,28 @@ def drilled(suite: Suite, run_id: str, shown: Shown) -> Run:
     return session.run
 
 
+class By(Protocol):
+    """Who drills a suite: this machine, or others."""
+
+    @property
+    def engine(self) -> Engine:
+        """What the boxes are made by."""
+
+    def drilled(self, suite: Suite, run_id: str, shown: Shown) -> Run:
+        """Drill the suite. Raises `Interrupted` or an error."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """This machine."""
+
+    engine: Engine
+
+    def drilled(self, suite: Suite, run_id: str, shown: Shown) -> Run:
+        """As the function of this name."""
+        return drilled(suite, run_id, shown)
+
+
 @contextlib.contextmanager
 def _only_own_plugins() -> Iterator[None]:
     """What else is installed for pytest has no say in a drill; a conftest.py beside the specs may name more."""
@@ -109,6 +137,7 @@ def _paths(suite: Suite, folder: Path) -> list[str]:
     tests = [
         str(file)
         for file in sorted(folder.glob("test_*.py"))
-        if (name := service_of_module(file)) in wanted or name not in every
+        if suite.files is None or file.name in suite.files
+        if suite.files is not None or (name := service_of_module(file)) in wanted or name not in every
     ]
     return [*specs, *tests]

@@ -74,6 +74,11 @@ class Suite:
             file.resolve(): spec.service for spec, file in zip(self.every.specs, self.every.files, strict=True)
         }
 
+    files: frozenset[str] | None = None
+    """The names of the test files to run; None for all that belong to the services, or to none."""
+    left_out: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The tests that pytest left out, for not all services that they are about are drilled, with these."""
+
     def spec(self, service: str) -> Spec:
         """The spec of a service. Raises `UsageError` for one that has none, `SpecError` where it is wrong."""
         for spec in self.specs:
@@ -87,7 +92,7 @@ class Suite:
 
     def start(self, selected: Mapping[str, Sequence[int]], keep: frozenset[str]) -> None:
         """Begin to drill the services, asking of each the selected checks (by their place in the spec)."""
-        self.tools = {"restic": _restic_version(self.site), "engine": self.engine.kind()}
+        self.tools = {"restic": restic_version(self.site), "engine": self.engine.kind()}
         self.drill = Drill(self.site, self.engine, self.snapshot, self.progress)
         self.drill.clock = self.clock
         specs = [
@@ -229,7 +234,7 @@ def _not_started(specs: Sequence[Spec]) -> tuple[str, ...]:
     return (f"these applications were not started on their data: {', '.join(unstarted)}",) if unstarted else ()
 
 
-def _restic_version(site: Site) -> str:
+def restic_version(site: Site) -> str:
     """For the report; a restic that is missing is the drill's to name."""
     try:
         return repository_of(site).version()

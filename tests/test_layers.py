@@ -67,11 +67,15 @@ HOUSE = """
 13  items notifying textfile
 14  fixtures session face recorded finishing
 15  pytest_plugin inturn
+15  proving                                              # a proof for somebody else
+16  errands                                              # what a run hands out
+17  handing                                              # a drill by others' hands
+18  cluster                                              # the executors that can be named
 16  nightly
 17  demo options retelling comeback mutate
-18  chosen                                               # what a command line asks for
-19  cli
-20  __main__
+19  chosen                                               # what a command line asks for
+20  cli
+21  __main__
 """
 """Each row: a number, then modules; `name/` is a package that counts as one, `name/*` a folder of siblings."""
 

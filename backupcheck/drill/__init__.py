@@ -6,7 +6,7 @@ service    one service on its way
 lanes      its checks, beside each other
 """
 
-from backupcheck.drill.service import RESTORE, ServiceDrill, waivers_today
+from backupcheck.drill.service import RESTORE, ServiceDrill, refuse, waivers_today
 from backupcheck.drill.whole import BOX, Drill, Progress, request_of, sweep
 
-__all__ = ["BOX", "RESTORE", "Drill", "Progress", "ServiceDrill", "request_of", "sweep", "waivers_today"]
+__all__ = ["BOX", "RESTORE", "Drill", "Progress", "ServiceDrill", "refuse", "request_of", "sweep", "waivers_today"]

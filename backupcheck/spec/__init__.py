@@ -14,7 +14,7 @@ from backupcheck.spec.models import (
     SshSpec,
     in_bytes,
 )
-from backupcheck.spec.reading import SITE_FILE, is_spec_file, load_site, load_spec, spec_files
+from backupcheck.spec.reading import SITE_FILE, is_spec_file, load_site, load_spec, spec_files, spec_of
 
 __all__ = [
     "SITE_FILE",
@@ -38,4 +38,5 @@ __all__ = [
     "load_specs",
     "require_known",
     "spec_files",
+    "spec_of",
 ]

@@ -95,6 +95,15 @@ def load_spec(file: Path) -> Spec:
 def read_spec(file: Path) -> tuple[Document, Spec]:
     """The spec in a file, with the document for what else is wrong about it. Raises `SpecError`."""
     document = _document(file)
+    return document, _spec(document, file)
+
+
+def spec_of(text: str, file: Path) -> Spec:
+    """The spec in a text that stands in this file of another machine. Raises `SpecError`."""
+    return _spec(yamlfile.parse(text, str(file)), file)
+
+
+def _spec(document: Document, file: Path) -> Spec:
     if not isinstance(document.value, dict):
         nothing = document.problem((), "a spec is a mapping that begins with `service:`")
         raise SpecError(_in_order(document, (nothing,)))
@@ -117,7 +126,7 @@ def read_spec(file: Path) -> tuple[Document, Spec]:
     if problems or document.problems:
         raise SpecError(_in_order(document, tuple(problems)))
     kinds = {"capture": captures, "checks": checks, "policies": policies}
-    return document, Spec(**_rooted(outline, file), **kinds)  # type: ignore[arg-type]
+    return Spec(**_rooted(outline, file), **kinds)  # type: ignore[arg-type]
 
 
 def _same_twice(policies: tuple[Kind, ...], document: Document) -> Iterator[Problem]:
