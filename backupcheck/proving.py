@@ -168,9 +168,6 @@ def answered(asked: str) -> Answer:
     site = load_site(Path(os.environ.get(SITE, task.site_file)))
     if site.site != task.site:
         raise ExecutorError(f"the site here is {site.site!r}, not {task.site!r}", advice=f"correct {SITE} there")
-    if site.scratch.memory == "auto":  # others work beside it, and each would take half of what is free
-        on_disk = site.scratch.model_copy(update={"memory": "never"})
-        site = site.model_copy(update={"scratch": on_disk})
     specs = tuple(map(_understood, task.wanted))
     _require_tests(site, task)
     engine = choose_engine(task.engine or site.scratch.engine)

@@ -102,9 +102,11 @@ def _is_dead(folder: Path) -> bool:
 
 
 def _started(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot (proc(5), stat, field 22); None if it is not there."""
+    """When a process began, in clock ticks since boot (proc(5), stat, field 22); None if it is not there, or has
+    ended and nobody has waited for it yet (field 3)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backupcheck import proc
+from backupcheck.boxes.folder import NAME as OWNED
 from backupcheck.boxes.folder import mounts
 from backupcheck.errors import ProcessError
 from backupcheck.proc import Command
@@ -67,14 +68,28 @@ def why_not(files: int, size: int, most: int | None = None) -> str:
     """Why that much cannot lie in memory, in words; empty if it can. `most` is a limit of the site's."""
     if os.geteuid() != 0:
         return "only root may mount"
-    need = needed(files, size)
-    room = int(available() * MOST) if most is None else min(most, available() - SPARE)
-    return "" if need <= room else f"{need} bytes are needed, and {room} of memory may be taken"
+    need, room = needed(files, size), _room(most) - _promised()
+    return "" if need <= room else f"{need} bytes are needed, and {max(0, room)} of memory may be taken"
+
+
+def _room(most: int | None) -> int:
+    return int(available() * MOST) if most is None else min(most, available() - SPARE)
+
+
+def _promised() -> int:
+    """What folders in memory, of this drill and of others that run now, may still take."""
+    promised = 0
+    for place in mounts(Path("/")):
+        if place.name == NAME and OWNED.fullmatch(place.parent.name):
+            with contextlib.suppress(OSError):  # it was just unmounted
+                promised += (status := os.statvfs(place)).f_bfree * status.f_frsize
+    return promised
 
 
 @contextlib.contextmanager
-def mounted(parent: Path, files: int, size: int) -> Iterator[Path | None]:
-    """An empty folder in memory for that much, gone at the block's end; None where it cannot be mounted."""
+def mounted(parent: Path, files: int, size: int, most: int | None = None) -> Iterator[Path | None]:
+    """An empty folder in memory for that much, gone at the block's end; None where it cannot be mounted, or where
+    another drill has just mounted one and there is no room for both."""
     folder = parent / NAME
     folder.mkdir(mode=0o711)
     folder.chmod(0o711)
@@ -85,6 +100,10 @@ def mounted(parent: Path, files: int, size: int) -> Iterator[Path | None]:
         yield None
         return
     try:
+        if _promised() > _room(most):
+            unmount(folder)
+            yield None
+            return
         yield folder
     finally:
         unmount(folder)

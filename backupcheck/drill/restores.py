@@ -41,16 +41,20 @@ class Restores:
             self.where = "in memory, where the scratch folder lies"
         elif why_not := self._not_in_memory(files, size):
             self.where = f"on disk: {why_not}"
-        elif (mounted := stack.enter_context(memory.mounted(folder, files, size))) is None:
+        elif (mounted := stack.enter_context(memory.mounted(folder, files, size, self._most))) is None:
             self.where = "on disk: no memory could be mounted"
         else:
             self._parent, self.where = mounted, "in memory"
 
-    def _not_in_memory(self, files: int, size: int) -> str:
+    @property
+    def _most(self) -> int | None:
         most = self._site.scratch.memory
-        if most == "never":
+        return None if most in ("auto", "never") else in_bytes(most)
+
+    def _not_in_memory(self, files: int, size: int) -> str:
+        if self._site.scratch.memory == "never":
             return "the site says so"
-        return memory.why_not(files, size, None if most == "auto" else in_bytes(most))
+        return memory.why_not(files, size, self._most)
 
     def folder(self, service: str) -> Path:
         """Below which a service is restored."""

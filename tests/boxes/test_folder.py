@@ -92,6 +92,15 @@ def test_a_killed_owners_folder_is_swept(tmp_path: Path, owner: subprocess.Popen
     assert names_in(tmp_path / "scratch") == []
 
 
+def test_an_owner_that_was_killed_and_nobody_waited_for_is_gone(
+    tmp_path: Path, owner: subprocess.Popen[str]
+) -> None:
+    owner.kill()
+    os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
+
+    assert scratchfolder.sweep(tmp_path / "scratch") == 1
+
+
 def test_a_recycled_process_id_is_not_taken_for_the_owner(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
     (folder,) = (tmp_path / "scratch").iterdir()
     started = folder.name.split("-")[2]

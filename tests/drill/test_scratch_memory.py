@@ -7,11 +7,12 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from backupcheck.boxes import memory
-from backupcheck.boxes.folder import mounts
+from backupcheck.boxes.folder import made, mounts
 from backupcheck.drill import sweep
 from tests.smallsite import SmallSite, small_site
 
@@ -21,9 +22,9 @@ SCRATCH = "scratch: {folder: ../scratch, engine: process"
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SmallSite]:
-    with small_site() as made:
-        assert made.night().status == 0
-        yield made
+    with small_site() as small:
+        assert small.night().status == 0
+        yield small
 
 
 def where(site: SmallSite, setting: str) -> set[str]:
@@ -68,6 +69,22 @@ def test_a_limit_of_the_sites_is_no_promise_that_there_is_so_much(monkeypatch: p
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     assert "are needed" in memory.why_not(10, 1000, most=2**40)
+
+
+@ROOT
+def test_what_others_were_promised_is_not_taken_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need = memory.needed(10, 1000)
+    first = memory._promised()
+    monkeypatch.setattr(memory, "available", lambda: 2 * first + 3 * need)
+    with made(tmp_path / "one") as one, made(tmp_path / "other") as other:
+        assert memory.why_not(10, 1000) == ""
+        with memory.mounted(one, 10, 1000) as in_memory:
+            assert "are needed" in memory.why_not(10, 1000)
+            with memory.mounted(other, 10, 1000) as too_late:
+                assert len(mounts(tmp_path)) == 1
+
+    assert (in_memory, too_late) == (one / memory.NAME, None)
+    assert mounts(tmp_path) == ()
 
 
 @ROOT
