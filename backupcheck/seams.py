@@ -137,6 +137,10 @@ class Engine(Kind, ABC):
         made in it is carried."""
         return ""
 
+    def why_not_memory(self) -> str:
+        """Why its boxes cannot have what was restored into memory (tmpfs); empty if they can."""
+        return ""
+
     @abstractmethod
     def open(self, request: BoxRequest) -> contextlib.AbstractContextManager[Box]:
         """A box that lives as long as the block. Raises `ScratchError`. Leaving the block, by whatever way,

@@ -45,9 +45,12 @@ def phases(services: Mapping[str, Stored]) -> tuple[tuple[str, ...], ...]:
 
 def restored_alone(repository: Repository, snapshot: str, stored: Stored, folder: Path) -> Landed:
     """One service, below `folder`; raises as `Repository.restore`."""
-    target = folder / RESTORED
-    restored = repository.restore(snapshot, stored.path, target)
-    return Landed(Tree(target / stored.path.lstrip("/")), restored.damage, restored.seconds)
+    alone = folder / "alone"
+    try:
+        restored = repository.restore(snapshot, stored.path, alone)
+        return Landed(Tree(_moved(alone, stored, folder)), restored.damage, restored.seconds)
+    finally:
+        scratchfolder.remove(alone)
 
 
 def restored_together(
@@ -78,7 +81,10 @@ def restored_together(
 
 
 def _moved(joint: Path, stored: Stored, folder: Path) -> Path:
-    """Where a service's tree has come to lie; there is none if restic restored none."""
+    """Where a service's tree has come to lie; there is none if restic restored none.
+
+    What is above it in the snapshot stays behind: its modes would keep the boxes' users out.
+    """
     target = folder / RESTORED
     restored = joint / stored.path.lstrip("/")
     if restored.is_dir() and not restored.is_symlink():

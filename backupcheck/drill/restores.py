@@ -13,14 +13,16 @@ from backupcheck.drill.service import ServiceDrill
 from backupcheck.errors import BackupcheckError, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, repository_of
 from backupcheck.restoring import stored_in
+from backupcheck.seams import Engine
 from backupcheck.spec import Site, in_bytes
 
 
 class Restores:
     """Where each service is restored, and by which call. `where` says it for the report."""
 
-    def __init__(self, site: Site, progress: Callable[[str, str], None]) -> None:
+    def __init__(self, site: Site, engine: Engine, progress: Callable[[str, str], None]) -> None:
         self._site = site
+        self._engine = engine
         self._progress = progress
         self._plan: Plan | None = None
         self._parent = Path()
@@ -54,7 +56,7 @@ class Restores:
     def _not_in_memory(self, files: int, size: int) -> str:
         if self._site.scratch.memory == "never":
             return "the site says so"
-        return memory.why_not(files, size, self._most)
+        return self._engine.why_not_memory() or memory.why_not(files, size, self._most)
 
     def folder(self, service: str) -> Path:
         """Below which a service is restored."""

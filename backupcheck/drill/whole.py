@@ -62,7 +62,7 @@ class Drill:
         self._stack = contextlib.ExitStack()
         self._working = threading.Semaphore(site.scratch.parallel)
         self._heavy = threading.Semaphore(max(site.scratch.parallel, os.cpu_count() or 1))
-        self._restores = Restores(site, self.progress)
+        self._restores = Restores(site, engine, self.progress)
 
     def __enter__(self) -> Drill:
         return self

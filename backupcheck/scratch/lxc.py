@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,7 @@ FIND_PATTERN = 'for f in $1; do test -x "$f" && echo "$f"; done | sort -V | tail
 FIND_NAME = 'command -v "$1"'
 LONGEST_LIFE = 86_400.0
 LIMITER = "prlimit"
+MAPS_MEMORY = (6, 3)
 
 
 class Lxc(Engine):
@@ -56,6 +58,11 @@ class Lxc(Engine):
     def prepare(self, images: frozenset[str]) -> None:
         for name in sorted(images):
             _image(name).ensure()
+
+    def why_not_memory(self) -> str:
+        """What is mounted with other owners (mount_setattr(2)) may be a tmpfs since Linux 6.3."""
+        major, minor = map(int, re.findall(r"\d+", os.uname().release)[:2])
+        return "" if (major, minor) >= MAPS_MEMORY else "LXC's boxes can read what lies in memory since Linux 6.3"
 
     def version(self, image: str) -> str:
         """The digest of the recipe, and which of the images made by it."""

@@ -13,7 +13,10 @@ import pytest
 
 from backupcheck.boxes import memory
 from backupcheck.boxes.folder import made, mounts
-from backupcheck.drill import sweep
+from backupcheck.drill import Drill, sweep
+from backupcheck.scratch.lxc import Lxc
+from backupcheck.scratch.process import Process
+from backupcheck.spec import load_site, load_specs
 from tests.smallsite import SmallSite, small_site
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
@@ -54,6 +57,46 @@ def test_what_does_not_fit_is_restored_on_disk_and_said(site: SmallSite) -> None
     (said,) = where(site, ", memory: 1M")
 
     assert re.fullmatch(r"on disk: \d+ bytes are needed, and 1048576 of memory may be taken", said)
+
+
+@ROOT
+def test_boxes_that_cannot_read_memory_find_it_on_disk(site: SmallSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(Process):
+        def why_not_memory(self) -> str:
+            return "the kernel is too old"
+
+    with Drill(load_site(site.site), Old()) as drill:
+        drill.start(load_specs(site.specs))
+        assert drill.proof("notes").scratch == "on disk: the kernel is too old"
+
+
+@pytest.mark.parametrize(
+    ("release", "works"), [("6.1.0-18-amd64", False), ("6.3.0", True), ("6.8.12-4-pve", True), ("5.15", False)]
+)
+def test_lxc_maps_owners_in_memory_by_newer_kernels(
+    release: str, works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*known[:2], release, *known[3:])))
+
+    assert (Lxc().why_not_memory() == "") is works
+
+
+@pytest.mark.lxc
+@pytest.mark.parametrize("only", [(), ("notes",)], ids=["all together", "one by itself"])
+def test_containers_read_what_lies_in_memory(site: SmallSite, only: tuple[str, ...]) -> None:
+    text = site.site.read_text()
+    site.site.write_text(text.replace("engine: process", "engine: lxc"))
+    try:
+        report = site.run("drill", *only)
+    finally:
+        site.site.write_text(text)
+
+    why_not = Lxc().why_not_memory()
+    assert report.status == 0
+    assert {service["scratch"] for service in report.run["services"]} == {
+        f"on disk: {why_not}" if why_not else "in memory"
+    }
 
 
 def test_no_more_than_half_of_what_is_available_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
