@@ -38,6 +38,8 @@ MOST_ROWS = {
     Outcome.PASS: 100,
 }
 """How many findings of an outcome a check shows; the page says how many more run.json holds."""
+MOST_PASSING = 5_000
+"""A page with more findings that passed shows fewer of each check: a browser must open it at once."""
 
 
 def _icon(color: str, shape: str, stroke: str) -> str:
@@ -126,6 +128,7 @@ class Html(Reporter):
                 mood=_mood(run),
                 good=measures.GOOD,
                 most_groups=MOST_GROUPS,
+                passing=_passing(run),
                 anchors={proof.service: f"service-{place}" for place, proof in enumerate(run.services, start=1)},
                 proofs={proof.service: proof for proof in run.services},
                 names={proof.service for proof in run.services} | {*run.not_asked, *run.tools},
@@ -213,9 +216,16 @@ def _hash(style: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
 
 
-def _rows(check: CheckResult) -> _Rows:
+def _passing(run: Run) -> int:
+    """How many findings that passed each check shows."""
+    checks = [check for proof in run.services for check in proof.checks]
+    passing = sum(finding.outcome is Outcome.PASS for check in checks for finding in check.findings)
+    return MOST_ROWS[Outcome.PASS] if passing <= MOST_PASSING else MOST_PASSING // len(checks)
+
+
+def _rows(check: CheckResult, passing: int) -> _Rows:
     by_rank = sorted(check.findings, key=lambda finding: -finding.outcome.rank)
-    left = dict(MOST_ROWS)
+    left = {**MOST_ROWS, Outcome.PASS: min(MOST_ROWS[Outcome.PASS], passing)}
     shown = []
     for finding in by_rank:
         if left[finding.outcome] > 0:

@@ -56,6 +56,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "snapshot_time": "When the snapshot was made; null where none was found.",
             "engine": "What made the scratch box; null where none was made.",
             "isolation": "How the scratch box was kept from every network, in words.",
+            "scratch": "Where it was restored: in memory, or on disk and why; empty where nothing was.",
             "seconds": "Wall time of each step: restore, box, checks.",
             "files": "How many files were restored; null where nothing was.",
             "bytes": "How many bytes were restored; null where nothing was.",

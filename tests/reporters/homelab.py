@@ -102,6 +102,7 @@ def _proof(service: str, about: str, files: int, size: int, checks: tuple[CheckR
         snapshot_time=STARTED - timedelta(hours=2, minutes=14),
         engine="lxc",
         isolation="no network, unprivileged",
+        scratch="in memory",
         seconds={
             "restore": round(0.4 + size / 60e6, 2),
             "box": 1.18,

@@ -266,6 +266,7 @@ def hostile(names: tuple[str, ...] = HOSTILE) -> Run:
             snapshot=f"{name} snapshot",
             engine=f"engine {name}",
             isolation=f"isolation {name}",
+            scratch=f"scratch {name}",
             seconds={f"step {name}": 1.0},
             checks=checks if place == 0 else checks[place : place + 1],
             spec_digest=f"digest {name}",

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from backupcheck.reporters.html import MOST_GROUPS, MOST_ROWS, TEMPLATES, Html, _prose, _sentence
+from backupcheck.reporters.html import MOST_GROUPS, MOST_PASSING, MOST_ROWS, TEMPLATES, Html, _prose, _sentence
 from backupcheck.result import Finding, Outcome, Proof, check_result
 from tests.reporters import homelab, runs
 from tests.reporters.goldens import golden
@@ -294,6 +294,39 @@ def test_ten_thousand_missing_files_do_not_make_it_unreadable() -> None:
     assert "And 9,999 more of the same kind" in html
     assert f"{10_000 - MOST_ROWS[Outcome.FAIL]:,} more findings are in run.json." in html
     assert len(html) < 300_000
+
+
+def test_of_a_thousand_services_only_what_passed_is_left_out() -> None:
+    passed = Finding(id="files.present", outcome=Outcome.PASS, subject="/srv", message="it is there")
+    lost = passed.model_copy(update={"outcome": Outcome.FAIL, "subject": "/lost", "message": "it is missing"})
+    vault = homelab.services()["vault"]
+    proofs = tuple(
+        vault.model_copy(
+            update={
+                "service": f"vault-{number}",
+                "checks": (check_result("files", "files /", [passed] * 50 + [lost] * (number == 700)),),
+            }
+        )
+        for number in range(1000)
+    )
+
+    html = Html().render(runs.run_of(proofs))
+
+    assert html.count('<tr role="row" class="pass">') == MOST_PASSING
+    assert html.count('<tr role="row" class="fail">') == 1
+    assert "45 more findings are in run.json." in html
+    assert 'id="service-701"' in html
+    assert len(html) < 8_000_000
+
+
+def test_where_nothing_that_passed_is_shown_a_check_says_how_much_that_was() -> None:
+    passed = Finding(id="files.present", outcome=Outcome.PASS, subject="/srv", message="it is there")
+    checks = tuple(check_result("files", f"files /{number}", [passed] * 2) for number in range(6000))
+    vault = homelab.services()["vault"].model_copy(update={"checks": checks})
+
+    html = Html().render(runs.run_of((vault,)))
+
+    assert html.count("2 findings that passed are in run.json.") == 6000
 
 
 def test_folds_troubles_beyond_the_first_dozen_and_counts_them() -> None:
