@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from backupcheck import proc
@@ -20,7 +21,7 @@ from backupcheck.asking import bug, named_once
 from backupcheck.boxes import folder as scratchfolder
 from backupcheck.boxes import memory
 from backupcheck.boxes.sharing import sharing
-from backupcheck.drill.lanes import Asking
+from backupcheck.drill.lanes import Asking, lanes_for
 from backupcheck.drill.phases import Landed
 from backupcheck.drill.restores import Restores
 from backupcheck.drill.service import RESTORE, ServiceDrill, isolation, refuse, timed
@@ -179,6 +180,7 @@ class Drill:
         (folder / BOX).mkdir(mode=0o711)
         with timed(service, "box"):
             box = stack.enter_context(self.engine.open(request_of(service.spec, tree, folder / BOX)))
+        lanes = stack.enter_context(lanes_for(service.spec.checks))
         stack.enter_context(sharing(box))
         stack.callback(service.shared.close)
         service.isolated = box.isolated
@@ -186,7 +188,7 @@ class Drill:
         assert self.plan is not None
         moment = Moment(self.clock or datetime.now(UTC), self.plan.snapshot.time)
         with timed(service, "checks"):
-            asking = Asking(box, moment, service.waivers, self._heavy, lambda text: self.progress(name, text))
+            asking = Asking(box, moment, service.waivers, self._heavy, lanes, partial(self.progress, name))
             answers = asking.of(service.spec.checks)
             for number, (result, facts) in enumerate(answers, 1):
                 service.observed += [] if facts is None else [facts]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from backupcheck.drill.lanes import Asking
+from backupcheck.drill.lanes import Asked, Asking, lanes_for
 from backupcheck.errors import Interrupted
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment
@@ -20,6 +24,7 @@ from backupcheck.waivers import Waivers
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 order: list[str] = []
+started: list[subprocess.Popen[bytes]] = []
 reached = threading.Event()
 
 
@@ -65,31 +70,55 @@ class Ended(Plain):
         raise Interrupted("the run was interrupted")
 
 
-def asking(heavy: int = 2) -> Asking:
+class Starts(Plain):
+    """Starts something in the box that the kernel ends with the thread that started it."""
+
+    pace: ClassVar[float] = 1.0
+
+    def observe(self, box: Box) -> Facts:
+        words = ["setpriv", "--pdeathsig", "KILL", "sleep", "60"]
+        started.append(subprocess.Popen(words))
+        return super().observe(box)
+
+
+@contextmanager
+def asked(*checks: Check[Facts], heavy: int = 2) -> Iterator[Iterator[Asked]]:
+    """What comes of the checks, and threads that live as long as the block."""
     order.clear()
     reached.clear()
     box = Unboxed("notes", Tree(Path("/nonexistent")))
     waivers = Waivers(date(2026, 11, 23), ())
-    return Asking(box, Moment(NOW, NOW), waivers, threading.Semaphore(heavy), lambda text: None)
+    with lanes_for(checks) as lanes:
+        asking = Asking(box, Moment(NOW, NOW), waivers, threading.Semaphore(heavy), lanes, lambda text: None)
+        yield asking.of(checks)
 
 
 def test_answers_come_in_the_order_of_the_checks_whichever_ends_first() -> None:
-    checks = [Waits(it="first"), Plain(it="second"), Reaches(it="third")]
-
-    answers = list(asking().of(checks))
+    with asked(Waits(it="first"), Plain(it="second"), Reaches(it="third")) as coming:
+        answers = list(coming)
 
     assert [answer.findings[0].subject for answer, _ in answers] == ["first", "second", "third"]
     assert order == ["second", "third", "first"]
 
 
 def test_more_that_take_long_than_are_let_in_wait_for_one_another() -> None:
-    checks = [Waits(it="first"), Waits(it="second"), Waits(it="third"), Reaches(it="last")]
-
-    answers = list(asking(heavy=1).of(checks))
+    with asked(Waits(it="first"), Waits(it="second"), Waits(it="third"), Reaches(it="last"), heavy=1) as coming:
+        answers = list(coming)
 
     assert [answer.findings[0].subject for answer, _ in answers] == ["first", "second", "third", "last"]
 
 
 def test_an_interruption_is_raised_and_is_no_answer() -> None:
-    with pytest.raises(Interrupted):
-        list(asking().of([Plain(it="first"), Ended(it="second")]))
+    with asked(Plain(it="first"), Ended(it="second")) as coming, pytest.raises(Interrupted):
+        list(coming)
+
+
+def test_what_a_check_started_lives_after_all_were_asked() -> None:
+    with asked(Starts(it="first"), Plain(it="second")) as coming:
+        list(coming)
+        process = started.pop()
+        time.sleep(0.2)
+        lived = process.poll() is None
+    process.kill()
+
+    assert (process.wait(), lived) == (-signal.SIGKILL, True)
