@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from backupcheck import __version__
 from backupcheck.drill import Drill, ServiceDrill, refuse
+from backupcheck.egress import spend
 from backupcheck.errands import Errands
 from backupcheck.errors import BackupcheckError, ExecutorError, Interrupted
 from backupcheck.history import GOOD
@@ -65,17 +67,13 @@ class Elsewhere(Engine):
         return ()
 
 
-def _none() -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class Offer:
     """A way to have tasks answered: `prove` by another. `trouble` is why nobody can answer just now, if so;
     `lost` are errors that say that whoever worked on a task is gone, for good."""
 
     submit: Callable[[str], Future[str]]
-    trouble: Callable[[], ExecutorError | None] = _none
+    trouble: Callable[[], ExecutorError | None] = lambda: None
     lost: tuple[type[Exception], ...] = ()
 
 
@@ -143,6 +141,7 @@ class Handed(Drill):
         try:
             self.progress("", "reading the repository")
             self.plan = make_plan(self.site, list(self.services), self.snapshot)
+            spend(self.site, self.plan.bytes, datetime.now(UTC))
             tasks = self.hands.errands.tasks(self.suite, self.plan.snapshot.id)
             self._offer = offer = self._stack.enter_context(self.hands.opened())
             self._stack.callback(self._cancel)

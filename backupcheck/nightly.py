@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.asking import REPOSITORY, because_of_all, bug, fault_of_all
+from backupcheck.dueness import Due, due_of
 from backupcheck.errors import BackupcheckError, Interrupted, UsageError
 from backupcheck.face import Face
 from backupcheck.finishing import exposed, finished
+from backupcheck.history import GOOD
 from backupcheck.inturn import InTurn
 from backupcheck.mirror import publishing
 from backupcheck.notifying import Telling
@@ -178,14 +180,17 @@ class Job:
             return LATEST
 
     def _drilled(self, shown: Face, snapshot: str, telling: Telling, *, in_turn: bool = False) -> int:
-        suite = Suite(self.site, self.specs, self.by.engine, snapshot, before=self.before)
+        due = self._due(newest=in_turn or snapshot == LATEST)
+        suite = Suite(self.site, due.specs, self.by.engine, snapshot, before=self.before)
         suite.mistakes, suite.faults, suite.fresh = self.chosen.mistakes, self.faults, self.fresh
         suite.progress = lambda service, text: shown.stage("drill", service, text)
+        if due.forecast:
+            shown.note(due.forecast)
         run = self.by.drilled(suite, self.run_id, shown.proof)
         older, now = suite.older, datetime.now(UTC)
-        if in_turn and not (run.interrupted or self.chosen.mistakes):
+        if in_turn and due.affordable and not (run.interrupted or self.chosen.mistakes):
             run = self._with_turn(shown, run)
-        admitted = (*self.not_exercised, *([older] if older else []))
+        admitted = (*self.not_exercised, *(said for said in (older, due.waiting) if said))
         run = run.model_copy(update={"not_exercised": (*admitted, *run.not_exercised)})
         every = load_each(self.site.specs)
         wrong = [mistaken.service for mistaken in every.mistakes]
@@ -198,6 +203,13 @@ class Job:
         for sentence in admitted:
             shown.note(f"not exercised: {sentence}")
         return self._reported(shown, run, is_latest=not older)
+
+    def _due(self, *, newest: bool) -> Due:
+        """What of the newest snapshot is due; a person who names services or a snapshot means just these."""
+        if not newest or _left_out(self.site, self.chosen):
+            return Due(self.specs)
+        red = [name for name, before in self.before.items() if any(one.outcome not in GOOD for one in before)]
+        return due_of(self.site, self.specs, self.by.engine, datetime.now(UTC), red, fresh=self.fresh)
 
     def _reported(self, shown: Face, run: Run, *, is_latest: bool) -> int:
         try:

@@ -42,6 +42,11 @@ class Plan:
     newest: Snapshot
 
     @property
+    def bytes(self) -> int:
+        """Of all services."""
+        return sum(stored.bytes for stored in self.services.values())
+
+    @property
     def older(self) -> str:
         """A sentence on that it is not the newest snapshot; empty if it is."""
         if self.snapshot.id == self.newest.id:

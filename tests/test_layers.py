@@ -59,6 +59,7 @@ HOUSE = """
 10  manual restoring policies/* repeating destination fitting
 10  sameness                                             # all that a proof depends on beside the data
 10  mutants/                                             # what mutators are made of
+10  egress                                               # what may be read from the repository
 11  carrying                                             # which proofs are carried
 11  delivery unboxed
 11  mutators/*                                           # ways to make mutants: none knows another
@@ -67,6 +68,7 @@ HOUSE = """
 13  items notifying textfile
 14  fixtures session face recorded finishing
 15  pytest_plugin inturn
+15  dueness                                              # what a night restores
 15  proving                                              # a proof for somebody else
 16  errands                                              # what a run hands out
 17  handing                                              # a drill by others' hands

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.boxes import memory
 from backupcheck.drill.phases import Landed, phases, restored_alone, restored_together
 from backupcheck.drill.service import ServiceDrill
+from backupcheck.egress import spend
 from backupcheck.errors import BackupcheckError, Interrupted, ScratchError
 from backupcheck.plan import Plan, Stored, repository_of
 from backupcheck.restoring import stored_in
@@ -38,7 +40,8 @@ class Restores:
         """Choose where, for all that is planned; `folder` is the drill's own scratch, `stack` ends the choice."""
         self._plan, self._parent = plan, folder
         stored = plan.services.values()
-        files, size = sum(each.files for each in stored), sum(each.bytes for each in stored)
+        spend(self._site, plan.bytes, datetime.now(UTC))
+        files, size = sum(each.files for each in stored), plan.bytes
         if memory.is_memory(folder):
             self.where = "in memory, where the scratch folder lies"
         elif why_not := self._not_in_memory(files, size):

@@ -190,12 +190,17 @@ class ScratchSpec(Model):
 
 
 class DrillSpec(Model):
-    """How a drill spares itself what it knows already."""
+    """How a drill spares itself what it knows already, or may not read."""
 
     carry: CarryFor | None = Field(
         None,
         description="how long the proof of a service whose data did not change is carried before it is restored "
         "and asked anew, such as 7d; by default never. Needs the policy read_data",
+    )
+    egress: Size | None = Field(
+        None,
+        description="how much all nights of a calendar month (UTC) may restore from the repository, such as 100G: "
+        "the services whose proof is the oldest are due first; by default without limit",
     )
 
 

@@ -120,6 +120,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
         ],
         backup_notifier_urls={"chat.url": f"ntfys://{TOKEN}", "ping.url": f"https://hc-ping.example/{TOKEN}"},
         backup_metrics_textfile=str(folder / "collector" / "backupcheck.prom"),
+        backup_drill={"egress": "100G"},
         backup_drill_days="Mon,Thu *-*-*",
         backup_drill_options=["--engine", "lxc"],
     )
@@ -144,6 +145,7 @@ def test_what_can_be_set_is_in_the_site_file(full: Rendered) -> None:
         (f"ntfys://{TOKEN}",),
         (f"https://hc-ping.example/{TOKEN}",),
     )
+    assert (site.drill.carry, site.drill.egress) == (None, "100G")
     assert site.metrics is not None
     assert site.metrics.textfile.parent.is_dir()
 
