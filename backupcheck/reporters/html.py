@@ -38,6 +38,8 @@ MOST_ROWS = {
     Outcome.PASS: 100,
 }
 """How many findings of an outcome a check shows; the page says how many more run.json holds."""
+MOST_IN_STRIP = 48
+"""How many services are named at the top; of more, the worst come first."""
 MOST_PASSING = 5_000
 """A page with more findings that passed shows fewer of each check: a browser must open it at once."""
 
@@ -129,6 +131,7 @@ class Html(Reporter):
                 good=measures.GOOD,
                 most_groups=MOST_GROUPS,
                 passing=_passing(run),
+                strip=_strip(run),
                 anchors={proof.service: f"service-{place}" for place, proof in enumerate(run.services, start=1)},
                 proofs={proof.service: proof for proof in run.services},
                 names={proof.service for proof in run.services} | {*run.not_asked, *run.tools},
@@ -214,6 +217,13 @@ def _style() -> str:
 
 def _hash(style: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+
+
+def _strip(run: Run) -> tuple[Proof, ...]:
+    """The services at the top: all, in their order, or the worst of many."""
+    if len(run.services) <= MOST_IN_STRIP:
+        return run.services
+    return tuple(sorted(run.services, key=lambda proof: -proof.outcome.rank)[:MOST_IN_STRIP])
 
 
 def _passing(run: Run) -> int:

@@ -9,7 +9,16 @@ from itertools import pairwise
 
 import pytest
 
-from backupcheck.reporters.html import MOST_GROUPS, MOST_PASSING, MOST_ROWS, TEMPLATES, Html, _prose, _sentence
+from backupcheck.reporters.html import (
+    MOST_GROUPS,
+    MOST_IN_STRIP,
+    MOST_PASSING,
+    MOST_ROWS,
+    TEMPLATES,
+    Html,
+    _prose,
+    _sentence,
+)
 from backupcheck.result import Finding, Outcome, Proof, check_result
 from tests.reporters import homelab, runs
 from tests.reporters.goldens import golden
@@ -315,6 +324,9 @@ def test_of_a_thousand_services_only_what_passed_is_left_out() -> None:
     assert html.count('<tr role="row" class="pass">') == MOST_PASSING
     assert html.count('<tr role="row" class="fail">') == 1
     assert "45 more findings are in run.json." in html
+    assert re.findall(r'<li><a class="(fail|pass)"', html) == ["fail"] + ["pass"] * (MOST_IN_STRIP - 1)
+    assert '<a href="#overview"><b>952 more</b>' in html
+    assert 'id="overview"' in html
     assert 'id="service-701"' in html
     assert len(html) < 8_000_000
 
