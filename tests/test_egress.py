@@ -107,6 +107,22 @@ def test_what_a_drill_restores_is_forecast_and_counted(site: SmallSite) -> None:
     assert spent(site) == sum(sizes(site).values())
 
 
+def test_a_night_keeps_to_the_budget_and_a_service_whose_pull_failed_is_drilled_all_the_same(
+    site: SmallSite,
+) -> None:
+    allow(site, "1M", spent=2**20 - sizes(site)["proxy"])
+    (gone := site.source / "etc/notes").rename(site.source / "etc/away")
+    try:
+        report = site.run("nightly")
+    finally:
+        (site.source / "etc/away").rename(gone)
+
+    assert report.status != 0
+    assert {name for name, outcome in report.outcomes().items() if outcome == "pass"} <= {"proxy"}
+    assert "notes" in report.outcomes()
+    assert "tasks" in report.run["not_asked"]
+
+
 def test_who_does_not_fit_waits_and_is_named(site: SmallSite) -> None:
     small = min(sizes(site), key=lambda name: sizes(site)[name])
     allow(site, "1M", spent=2**20 - sizes(site)[small])
