@@ -531,12 +531,13 @@ def test_a_folder_for_the_copy_that_is_not_there_is_named(root: Path, tmp_path: 
 def test_a_program_that_is_killed_leaves_no_copy_behind(root: Path, tmp_path: Path, only: Path) -> None:
     allow(only, "python3")
     (only / "tar").unlink()
-    (only / "tar").write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} 600\n")
+    sending = tmp_path / "sending"  # a shell that is about to start a program would wait for it before it ends
+    (only / "tar").write_text(f"#!/bin/sh\n: >'{sending}'\nexec {shutil.which('sleep')} 600\n")
     (only / "tar").chmod(0o755)
     (tmp_path / "tmp").mkdir()
     words = Sqlite(path=DATABASE, temporary=str(tmp_path / "tmp")).commands(str(root))[0]
     with proc.started(Command(words, 600, env={"PATH": str(only)})) as running:
-        _until(lambda: bool(list((tmp_path / "tmp").glob("*/about"))))
+        _until(sending.exists)
         folder = next((tmp_path / "tmp").iterdir())
         mode = folder.stat().st_mode & 0o777
         os.killpg(running.popen.pid, signal.SIGTERM)
