@@ -116,7 +116,9 @@ def test_a_night_keeps_to_the_budget_and_a_service_whose_pull_failed_is_drilled_
         report = site.run("nightly")
     finally:
         (site.source / "etc/away").rename(gone)
+    mended = [site.command(verb).code for verb in ("sync", "backup")]
 
+    assert mended == [0, 0]
     assert report.status != 0
     assert {name for name, outcome in report.outcomes().items() if outcome == "pass"} <= {"proxy"}
     assert "notes" in report.outcomes()
