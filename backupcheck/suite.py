@@ -61,6 +61,10 @@ class Suite:
     """Whether all is restored and asked anew, whatever was proven before."""
     carried: dict[str, Proof] = field(default_factory=dict)
     carrying: Carrying | None = None
+    files: frozenset[str] | None = None
+    """The names of the test files to run; None for all that belong to the services, or to none."""
+    left_out: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The tests that pytest left out, for not all services that they are about are drilled, with these."""
 
     @cached_property
     def every(self) -> Loaded:
@@ -73,11 +77,6 @@ class Suite:
         return {
             file.resolve(): spec.service for spec, file in zip(self.every.specs, self.every.files, strict=True)
         }
-
-    files: frozenset[str] | None = None
-    """The names of the test files to run; None for all that belong to the services, or to none."""
-    left_out: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    """The tests that pytest left out, for not all services that they are about are drilled, with these."""
 
     def spec(self, service: str) -> Spec:
         """The spec of a service. Raises `UsageError` for one that has none, `SpecError` where it is wrong."""

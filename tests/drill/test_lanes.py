@@ -77,7 +77,10 @@ class Starts(Plain):
 
     def observe(self, box: Box) -> Facts:
         words = ["setpriv", "--pdeathsig", "KILL", "sleep", "60"]
-        started.append(subprocess.Popen(words))
+        process = subprocess.Popen(words)
+        started.append(process)
+        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":  # from then on the kernel knows of it
+            time.sleep(0.005)
         return super().observe(box)
 
 
