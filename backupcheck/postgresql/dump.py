@@ -11,8 +11,7 @@ import mmap
 import re
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict
-
+from backupcheck.postgresql.dumped import Dump as Dump
 from backupcheck.postgresql.names import DATABASE, EXTENSION, ROLES, names_in
 
 HEADER = b"-- PostgreSQL database dump"
@@ -51,38 +50,6 @@ BACKSLASHES_QUOTE = re.compile(rb"standard_conforming_strings(?! = on[;\"])")  #
 VERSION = re.compile(rb"^-- Dumped (?:from database|by pg_dump) version (\d{1,4})(?!\d)", re.MULTILINE)
 
 
-class Dump(BaseModel):
-    """What a dump is made of.
-
-    `starts_with` and `ends_with` are a line before the header, or behind the trailer, that is not pg_dump's.
-    `cut` says where it was cut. `hostile` are commands that pg_dump never writes, with their lines. `major` is the
-    highest version of server or pg_dump that the header names. What is loaded reaches from the offset `body` to
-    `end`; `restricts` are its `\\restrict` and `\\unrestrict` lines, which older clients do not know.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int
-    cluster: bool = False
-    starts_with: str | None = None
-    ends_with: str | None = None
-    cut: str | None = None
-    nul: int | None = None
-    hostile: tuple[str, ...] = ()
-    major: int | None = None
-    roles: tuple[str, ...] = ()
-    extensions: tuple[str, ...] = ()
-    body: int = 0
-    end: int = 0
-    restricts: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def whole(self) -> bool:
-        """Whether psql may be given it."""
-        troubles = (self.cluster, self.starts_with, self.cut, self.hostile, self.nul is not None)
-        return self.size > 0 and not any(troubles)
-
-
 def read_dump(file: IO[bytes]) -> Dump:
     """Read an open plain dump, from its beginning to its end; memory stays flat."""
     if file.seek(0, 2) == 0:
@@ -105,6 +72,7 @@ class Reader:
         self.extensions: dict[str, None] = {}
         self.databases: set[bytes] = set()
         self.body = 0
+        self.nul: int | None = None
         self.restricts: list[tuple[int, int]] = []
         self.copies: list[tuple[bytes, int, int]] = []
         self._sql_from = 0
@@ -122,14 +90,14 @@ class Reader:
         if self.cut is None and not self.trailers:
             self.cut = "it ends without pg_dump's last line"
         behind = self._behind()
-        nul = self._nul()
+        self._search_nul()
         return Dump(
             size=len(self.data),
             cluster=CLUSTER in start,
             starts_with=_before(start),
             ends_with=behind,
             cut=self.cut,
-            nul=nul,
+            nul=self.nul,
             hostile=tuple(self.hostile),
             major=max((int(version) for version in VERSION.findall(start)), default=None),
             roles=tuple(self.roles)[:MOST_NAMES],
@@ -196,10 +164,14 @@ class Reader:
         at, size, harmless, odd = start, len(self.data), start, None
         while True:
             until = min(at + PIECE, size)
-            found = self._mark(at - 1, until + MARK)
+            piece = self.data[at - 1 : until + MARK]
+            self._note_nul(piece, at - 1)
+            backslash = b"\\" in piece
+            found = self._mark(at - 1, until + MARK) if backslash and b"\n\\." in piece else None
             end = found.start() if found else until
+            self._note_nul(self.data[until:end], until)
             if odd is None:
-                harmless = self._harmless(harmless, end)
+                harmless = self._harmless(harmless, end) if backslash else end
                 split = found is None and end < size and harmless == end - 1
                 odd = None if harmless == end or split else harmless
             if found or until == size:
@@ -209,8 +181,6 @@ class Reader:
 
     def _mark(self, start: int, until: int) -> re.Match[bytes] | None:
         """The mark at the end of rows, if it begins between two offsets."""
-        if self.data[start:until].find(b"\n\\.") < 0:
-            return None
         while (found := END_OF_COPY.search(self.data, start, until)) and found.end() == until < len(self.data):
             until += MARK  # to a regular expression its last offset is the end of the text
         return found
@@ -275,14 +245,18 @@ class Reader:
         rest = self.data[at : at + SHOWN]
         return rest.split(b"\n")[0].decode("utf-8", "backslashreplace") if rest else None
 
-    def _nul(self) -> int | None:
-        """The offset of the first zero byte."""
-        self._forgotten = 0
-        for start in range(0, len(self.data), PIECE):
-            if (found := self.data[start : start + PIECE].find(b"\0")) >= 0:
-                return start + found
-            self._forget(start)
-        return None
+    def _note_nul(self, piece: bytes, at: int) -> None:
+        if (found := piece.find(b"\0")) >= 0:
+            self.nul = at + found if self.nul is None else min(self.nul, at + found)
+
+    def _search_nul(self) -> None:
+        """Look for the first zero byte where that was not done with the rows, either."""
+        self._forgotten = at = 0
+        for _, start, end in [*self.copies, (b"", len(self.data), 0)]:
+            for place in range(at, start, PIECE):
+                self._note_nul(self.data[place : min(place + PIECE, start)], place)
+                self._forget(place)
+            at = end
 
     def _line(self, at: int) -> int:
         """The number of the line that an offset is on."""
