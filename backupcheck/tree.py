@@ -9,12 +9,13 @@ opened through that hold, so that nothing can be put in its place in between.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,11 +23,12 @@ from backupcheck.errors import BackupcheckError, ScratchError, UnsafePath
 from backupcheck.patterns import fixed_part, matcher
 
 OPENAT2 = 437
-RESOLVE_NO_MAGICLINKS = 0x02
-RESOLVE_IN_ROOT = 0x10
+RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
 DEEPEST = 256
 LARGEST_TEXT = 16 * 2**20
 TRIES = 16
+READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+"""So what may have come in a regular file's place in between is not followed, waited for or woken."""
 NAMES = {
     stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
@@ -47,11 +49,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name in the tree: `path` is absolute and in bytes, as in the source; `link` is a symlink's target."""
+    """One name in the tree: `path` is absolute and in bytes, as in the source; `link` is a symlink's target.
+
+    `folder` is a descriptor of the folder that it is in, while the walk that gave it stands at it; -1 without one.
+    """
 
     path: bytes
     status: os.stat_result
     link: bytes | None = None
+    folder: int = field(default=-1, compare=False, repr=False)
 
     @property
     def is_file(self) -> bool:
@@ -80,12 +86,37 @@ class Tree:
 
         Raises `FileNotFoundError`, or `UnsafePath` for what is no regular file.
         """
+        return os.fdopen(self._opened(path), "rb")
+
+    def opened(self, entry: Entry) -> int:
+        """A descriptor for reading the regular file that an entry is, which its walk stands at; raises as `open`.
+
+        What it stands at was looked at already, so it is taken by its name in its folder, and looked at again.
+        """
+        if entry.is_file and entry.folder >= 0:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(entry.path.rpartition(b"/")[2], READING, dir_fd=entry.folder)
+                status = os.fstat(descriptor)  # the number of what was removed is soon another's
+                if stat.S_ISREG(status.st_mode) and os.path.samestat(status, entry.status):
+                    return descriptor
+                os.close(descriptor)
+        return self._opened(entry.path)
+
+    def head(self, entry: Entry, most: int) -> bytes:
+        """The first bytes of the file that an entry is; raises as `opened`."""
+        descriptor = self.opened(entry)
+        try:
+            return os.read(descriptor, most)
+        finally:
+            os.close(descriptor)
+
+    def _opened(self, path: str | bytes) -> int:
         held = self._descriptor(path, os.O_PATH)
         try:
             mode = os.fstat(held).st_mode
             if not stat.S_ISREG(mode):
                 raise UnsafePath(f"{_text(path)} is {named(mode)}, not a regular file")
-            return os.fdopen(os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_CLOEXEC), "rb")
+            return os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_CLOEXEC)
         except PermissionError as error:
             raise _refusal(error.errno or errno.EACCES, _text(path)) from None
         finally:
@@ -211,8 +242,8 @@ def restorable(uid: int, gid: int) -> bool:
 
     Only root can give files away (chown(2), EPERM), so for others the owner of what they restored says nothing.
     """
-    own = uid == os.geteuid() and (gid == os.getegid() or gid in os.getgroups())
-    return own or os.geteuid() == 0
+    own = os.geteuid()
+    return own == 0 or (uid == own and (gid == os.getegid() or gid in os.getgroups()))
 
 
 def _openat2(folder: int, inside: bytes, how: _How) -> int:
@@ -256,7 +287,7 @@ def _below(descriptor: int, path: bytes, depth: int) -> Iterator[Entry]:
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         here = path + b"/" + name
         link = os.readlink(name, dir_fd=descriptor) if stat.S_ISLNK(status.st_mode) else None
-        yield Entry(here, status, link)
+        yield Entry(here, status, link, descriptor)
         if stat.S_ISDIR(status.st_mode):
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
             try:

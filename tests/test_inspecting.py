@@ -15,7 +15,7 @@ from backupcheck.filetypes import LEAST
 from backupcheck.inspecting import MOST_ENDINGS, MOST_EXAMPLES, content_of
 from backupcheck.seal import manifest
 from backupcheck.seal.manifest import SEAL, Header
-from backupcheck.tree import Tree
+from backupcheck.tree import Entry, Tree
 from tests.lab.makers import authelia, jellyfin, lldap, wishlist
 from tests.lab.makers.pictures import jpeg, webp
 
@@ -112,10 +112,10 @@ def test_a_hostile_name_is_named_and_forges_nothing(root: Path, name: bytes) -> 
 
 @as_root
 def test_a_file_that_cannot_be_read_is_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(tree: Tree, path: bytes) -> None:
+    def refused(tree: Tree, entry: Entry) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Tree, "open", refused)
+    monkeypatch.setattr(Tree, "opened", refused)
 
     assert seen(root).looks.unread == 21
 

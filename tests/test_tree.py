@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backupcheck.errors import BackupcheckError, ScratchError, UnsafePath
-from backupcheck.tree import DEEPEST, Tree, restorable
+from backupcheck.tree import DEEPEST, Entry, Tree, restorable
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make devices")
 as_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -277,3 +278,55 @@ def test_root_can_restore_any_owner_and_others_only_their_own(monkeypatch: pytes
         False,
         False,
     ]
+
+
+def _standing_at(root: Path, name: str) -> tuple[Tree, Entry]:
+    """A walk's entry while the walk stands at it."""
+    tree = Tree(root)
+    walk = tree.walk()
+    entry = next(entry for entry in walk if entry.text == name)
+    STANDING.append(walk)
+    return tree, entry
+
+
+STANDING: list[Iterator[Entry]] = []
+"""Walks that stand still: one that nobody holds would end."""
+
+
+def test_a_file_is_read_where_a_walk_stands(root: Path) -> None:
+    tree, entry = _standing_at(root, "/etc/app.conf")
+
+    assert entry.folder >= 0
+    assert tree.head(entry, 3) == b"ins"
+
+
+def test_a_file_is_read_as_well_when_the_walk_has_gone_on(root: Path) -> None:
+    tree = Tree(root)
+    entries = list(tree.walk())
+
+    assert [tree.head(entry, 99) for entry in entries if entry.is_file] == [b"inside"]
+
+
+def test_a_link_that_came_in_a_files_place_does_not_lead_out(root: Path) -> None:
+    tree, entry = _standing_at(root, "/etc/app.conf")
+    (root / "etc/app.conf").unlink()
+    (root / "etc/app.conf").symlink_to(root.parent / "host-secret")
+
+    with pytest.raises(FileNotFoundError):
+        tree.head(entry, 99)
+
+
+def test_a_fifo_that_came_in_a_files_place_is_refused_and_not_waited_for(root: Path) -> None:
+    tree, entry = _standing_at(root, "/etc/app.conf")
+    (root / "etc/app.conf").unlink()
+    os.mkfifo(root / "etc/app.conf")
+
+    with pytest.raises(UnsafePath, match="is a FIFO"):
+        tree.head(entry, 99)
+
+
+def test_what_is_no_file_is_refused_where_a_walk_stands(root: Path) -> None:
+    tree, entry = _standing_at(root, "/etc")
+
+    with pytest.raises(UnsafePath, match="is a folder"):
+        tree.opened(entry)

@@ -16,7 +16,7 @@ from backupcheck.fields import AbsolutePath, Amount, Glob, Mode, Owner, octal
 from backupcheck.matchers import Match, compared, describe, holds
 from backupcheck.result import Finding, Outcome, Text
 from backupcheck.seams import Box, Check, Facts, Moment
-from backupcheck.tree import Tree, named, restorable
+from backupcheck.tree import Entry, Tree, named, restorable
 
 MOST_SHOWN = 20
 HEAD = 512
@@ -139,8 +139,8 @@ class Files(Check[FilesFacts]):
 
     def observe(self, box: Box) -> FilesFacts:
         """Looks at each name once."""
-        tally = _Tally()
-        for path in self._required:
+        tally, required = _Tally(), self._required
+        for path in required:
             self._look_at_required(path, box.tree, tally)
         for entry in box.tree.glob(self.glob) if self.glob else ():
             link = stat.S_ISLNK(entry.status.st_mode)
@@ -149,8 +149,8 @@ class Files(Check[FilesFacts]):
                 tally.other += 1
                 continue
             tally.found += 1
-            if entry.text not in self._required:
-                self._look_at(entry.path, status, box.tree, tally)
+            if entry.text not in required:
+                self._look_at(entry, status, box.tree, tally)
         for pattern in self.forbidden:
             for entry in box.tree.glob(pattern):
                 tally.offends("forbidden", entry.text, named(entry.status.st_mode))
@@ -174,16 +174,16 @@ class Files(Check[FilesFacts]):
             return
         tally.present += 1
         if self._is_wanted(status.st_mode):
-            self._look_at(os.fsencode(path), status, tree, tally)
+            self._look_at(Entry(os.fsencode(path), status), status, tree, tally)
         else:
             tally.offends("type", path, named(status.st_mode))
 
-    def _look_at(self, path: bytes, status: os.stat_result, tree: Tree, tally: _Tally) -> None:
-        shown = os.fsdecode(path)
-        mode, owner = octal(status.st_mode), f"{status.st_uid}:{status.st_gid}"
+    def _look_at(self, entry: Entry, status: os.stat_result, tree: Tree, tally: _Tally) -> None:
+        """`status` is that of what a link leads to."""
+        shown = entry.text
         if self.mode and int(self.mode, 8) != status.st_mode & 0o7777:
-            tally.offends("mode", shown, mode)
-        if self.owner and owner != self.owner:
+            tally.offends("mode", shown, octal(status.st_mode))
+        if self.owner and (owner := f"{status.st_uid}:{status.st_gid}") != self.owner:
             if restorable(*map(int, self.owner.split(":"))):
                 tally.offends("owner", shown, owner)
             else:
@@ -191,7 +191,7 @@ class Files(Check[FilesFacts]):
         if self.size is not None and not holds(self.size, status.st_size):
             tally.offends("size", shown, str(status.st_size))
         if self.magic:
-            head = _head(tree, path)
+            head = tree.head(entry, HEAD)
             if not all(head[at : at + len(bytes)] == bytes for at, bytes in MAGIC[self.magic]):
                 tally.offends("magic", shown, _recognised(head))
 
@@ -279,11 +279,6 @@ def _status(tree: Tree, path: bytes) -> os.stat_result | None:
         return tree.status(path)
     except UnsafePath:
         return None
-
-
-def _head(tree: Tree, path: bytes) -> bytes:
-    with tree.open(path) as file:
-        return file.read(HEAD)
 
 
 def _recognised(head: bytes) -> str:

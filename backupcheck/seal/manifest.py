@@ -90,12 +90,12 @@ def hasher(name: str) -> Hash:
     raise SealBroken(f"the seal uses the unknown hash {name!r}")
 
 
-def digest(file: BinaryIO, name: str) -> str:
-    """The digest of an open file, read to its end, in hex."""
+def digest(descriptor: int, name: str, buffer: memoryview | None = None) -> str:
+    """The digest of an open file, read to its end, in hex; `buffer` holds what is read of it."""
     hash = hasher(name)
     # a buffer as large as the file, if that is small: a new page costs as much as to hash one
-    buffer = memoryview(bytearray(min(PIECE, os.fstat(file.fileno()).st_size + 1)))
-    while read := os.readv(file.fileno(), [buffer]):
+    buffer = buffer or memoryview(bytearray(min(PIECE, os.fstat(descriptor).st_size + 1)))
+    while read := os.readv(descriptor, [buffer]):
         hash.update(buffer[:read])
     return hash.hexdigest()
 
@@ -112,8 +112,11 @@ def describe(entry: Entry, tree: Tree, hash: str | None) -> Sealed:
     letter = LETTERS.get(stat.S_IFMT(status.st_mode), "o")
     content = ""
     if letter == "f" and hash:
-        with tree.open(entry.path) as file:
-            content = digest(file, hash)
+        descriptor = tree.opened(entry)
+        try:
+            content = digest(descriptor, hash)
+        finally:
+            os.close(descriptor)
     return Sealed(
         path=entry.path,
         type=letter,
@@ -252,30 +255,32 @@ def object_in(line: bytes) -> dict[str, object]:
 
 
 def _sealed(item: dict[str, object]) -> Sealed:
-    def number(key: str, default: int = 0) -> int:
-        value = item.get(key, default)
-        if not isinstance(value, int):
-            raise SealBroken(f"the seal's field {key!r} is no number")
-        return value
-
-    def name(key: str) -> bytes:
-        try:
-            return os.fsencode(str(item.get(key, "")))
-        except UnicodeEncodeError as error:
-            raise SealBroken(f"the seal's field {key!r} is no name of a file") from error
-
     return Sealed(
-        path=name("p"),
+        path=_name(item, "p"),
         type=str(item.get("t", "o")),
-        mode=number("m"),
-        uid=number("u"),
-        gid=number("g"),
-        size=number("s"),
+        mode=_number(item, "m"),
+        uid=_number(item, "u"),
+        gid=_number(item, "g"),
+        size=_number(item, "s"),
         digest=str(item.get("h", "")),
-        target=name("l"),
-        links=number("n", 1),
-        modified=number("t_ns"),
+        target=_name(item, "l"),
+        links=_number(item, "n", 1),
+        modified=_number(item, "t_ns"),
     )
+
+
+def _number(item: dict[str, object], key: str, default: int = 0) -> int:
+    value = item.get(key, default)
+    if not isinstance(value, int):
+        raise SealBroken(f"the seal's field {key!r} is no number")
+    return value
+
+
+def _name(item: dict[str, object], key: str) -> bytes:
+    try:
+        return os.fsencode(str(item.get(key, "")))
+    except UnicodeEncodeError as error:
+        raise SealBroken(f"the seal's field {key!r} is no name of a file") from error
 
 
 @contextlib.contextmanager
