@@ -404,6 +404,20 @@ class TestLines:
 
         assert taken == [b"whole\n"]
 
+    def test_the_first_has_a_time_limit_of_its_own(self) -> None:
+        began = time.monotonic()
+        with (
+            pytest.raises(ToolTimedOut, match=r"sh said nothing for 0\.3 s and was killed"),
+            proc.lines(sh("sleep 60"), first=0.3) as said,
+        ):
+            list(said)
+
+        assert time.monotonic() - began < 5
+
+    def test_after_the_first_the_limit_is_the_commands(self) -> None:
+        with proc.lines(sh("echo one; sleep 0.6; echo two"), first=0.4) as said:
+            assert list(said) == [b"one\n", b"two\n"]
+
     def test_an_accepted_status_is_none(self) -> None:
         with proc.lines(Command(("sh", "-c", "echo x; exit 3"), 20, accept=frozenset({3}))) as said:
             assert list(said) == [b"x\n"]

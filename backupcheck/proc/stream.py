@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import time
@@ -16,26 +17,27 @@ from backupcheck.proc.talk import PIECE, too_late
 
 
 @contextlib.contextmanager
-def lines(command: Command) -> Iterator[Iterator[bytes]]:
+def lines(command: Command, first: float = math.inf) -> Iterator[Iterator[bytes]]:
     """The command's standard output, line by line as it comes; memory stays flat.
 
     Leaving the block before the output's end kills the command. The iterator raises `ToolFailed` at the end
     for a status outside `accept`, and for a line longer than `most_output`; `ToolTimedOut` when the time since
-    the block began is up. A last line without a line feed is a line only if the command ended well: what was
-    cut by its death is never given out.
+    the block began is up, or `first` seconds of it before any line has come. A last line without a line feed is a
+    line only if the command ended well: what was cut by its death is never given out.
     """
     began = time.monotonic()
     with started(command, stdout=PIPE) as process:
-        yield _Lines(process, began).read()
+        yield _Lines(process, began, first).read()
 
 
 class _Lines:
     """Makes lines of pieces."""
 
-    def __init__(self, process: Started, began: float) -> None:
+    def __init__(self, process: Started, began: float, first: float) -> None:
         self.process = process
         self.command = process.command
         self._began = began
+        self._first: float | None = min(first, self.command.timeout)
         self._unfinished: list[bytes] = []
 
     def read(self) -> Iterator[bytes]:
@@ -46,7 +48,7 @@ class _Lines:
             for begun in rest:
                 self._require_time()
                 yield self._line() + b"\n"
-                self._unfinished = [begun]
+                self._unfinished, self._first = [begun], None
             if sum(map(len, self._unfinished)) > self.command.most_output:
                 self.process.popen.kill_all()
                 self._judge(self.process.popen.wait(UNKILLABLE), overflowed=True)
@@ -73,11 +75,13 @@ class _Lines:
                     yield piece
 
     def _left(self) -> float:
-        return self._began + self.command.timeout - time.monotonic()
+        seconds = self.command.timeout if self._first is None else self._first
+        return self._began + seconds - time.monotonic()
 
     def _require_time(self) -> None:
         if self._left() <= 0:
-            raise too_late(self.process.popen, self.process.stderr_text())
+            silent = self._first if self._first != self.command.timeout else None
+            raise too_late(self.process.popen, self.process.stderr_text(), silent)
 
     def _judge(self, code: int, *, overflowed: bool = False) -> None:
         seconds = time.monotonic() - self._began

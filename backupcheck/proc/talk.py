@@ -104,11 +104,13 @@ class _Talk:
         return too_late(self.process, said)
 
 
-def too_late(process: Process, stderr: str) -> ToolTimedOut:
-    """The error for a process whose time is up; kills it."""
+def too_late(process: Process, stderr: str, said_nothing: float | None = None) -> ToolTimedOut:
+    """The error for a process whose time is up, or that has said nothing for so many seconds; kills it."""
     command = process.command
     limit = f"within {command.timeout:g} s and was killed"
-    if process.ended():
+    if said_nothing is not None:
+        message = f"{command.program} said nothing for {said_nothing:g} s and was killed"
+    elif process.ended():
         message = f"{command.program} left a process behind that did not end {limit}"
     else:
         message = f"{command.program} did not end {limit}"
