@@ -41,7 +41,7 @@ class Errands:
                 number=secrets.token_hex(8),
                 site=suite.site.site,
                 site_file=str(self.site_file.resolve()),
-                wanted=tuple(_wanted(suite.spec(service), loaded) for service in group),
+                wanted=tuple(_wanted(suite, suite.spec(service), loaded) for service in group),
                 snapshot=snapshot,
                 clock=clock,
                 engine=self.engine,
@@ -97,9 +97,10 @@ def _belonging(group: Sequence[str], files: Mapping[str, set[str]], read: Mappin
     return {**own, CONFTEST: read[CONFTEST]} if own and CONFTEST in read else own
 
 
-def _wanted(spec: Spec, loaded: Loaded) -> Wanted:
+def _wanted(suite: Suite, spec: Spec, loaded: Loaded) -> Wanted:
     file = next((file for one, file in zip(loaded.specs, loaded.files, strict=True) if one == spec), None)
     if file is None:
         raise ExecutorError(f"the spec of {spec.service} was changed while the run began", advice="run it again")
     text = file.read_text(encoding="utf-8-sig")
-    return Wanted(service=spec.service, text=text, file=str(file), digest=spec.digest)
+    inspects = suite.inspects(spec)
+    return Wanted(service=spec.service, text=text, file=str(file), digest=spec.digest, inspects=inspects)

@@ -22,9 +22,9 @@ INNER = re.compile(rb".+?\.[A-Za-z0-9]{1,12}(?=\.)")
 """The beginning of a name up to its first ending, if another follows."""
 
 
-def content_of(tree: Tree) -> Content | None:
+def content_of(tree: Tree | None) -> Content | None:
     """What the files of a tree are; None where there is none. Symlinks are not followed."""
-    if not tree.root.is_dir():
+    if tree is None or not tree.root.is_dir():
         return None
     looking, marks, seal = _Looking(tree), _Marks(), _Seal(tree)
     with contextlib.closing(seal):
@@ -84,8 +84,7 @@ class _Looking:
         if entry.status.st_size < LEAST:
             return False
         try:
-            with self.tree.open(entry.path) as file:
-                head = file.read(HEAD)
+            head = self.tree.head(entry, HEAD)
         except (OSError, BackupcheckError):
             self.unread += 1
             return False

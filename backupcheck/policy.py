@@ -78,6 +78,7 @@ class Policy(Kind, ABC, Generic[PolicyFacts]):
     of_the_site: ClassVar[bool] = False
     of_the_unasked: ClassVar[bool] = False
     holds_baseline: ClassVar[bool] = False
+    needs_content: ClassVar[bool] = False
     repeats: ClassVar[tuple[tuple[str, Repeats], ...]] = ()
 
     @abstractmethod
@@ -123,3 +124,8 @@ class TurnPolicy(Policy[PolicyFacts]):
     def settle(self, view: View, snapshot: Snapshot) -> None:
         """Keep what the run of that snapshot, `view.run`, has found; a spec that is not in it was not asked, for
         the snapshot is too old for its service."""
+
+
+def needs_content(site: Site, spec: Spec) -> bool:
+    """Whether a policy asks what a service's restored files are."""
+    return any(isinstance(each, Policy) and each.needs_content for each in (*site.policies, *spec.policies))

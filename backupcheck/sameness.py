@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from backupcheck.plan import repository_of
+from backupcheck.policy import needs_content
 from backupcheck.seams import Engine
 from backupcheck.spec import Site, Spec
 
@@ -24,7 +25,7 @@ class Key(BaseModel):
     """Of which repository and whose snapshots, by which spec, asked by which code with which tools, and where.
 
     `spec` is the digest of the spec, `code` that of the checks and of all that they stand on, `image` the version
-    of the scratch image.
+    of the scratch image; `inspects` says whether it is looked at what the restored files are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +39,7 @@ class Key(BaseModel):
     tools: tuple[str, ...]
     engine: str
     image: str
+    inspects: bool
 
     @property
     def text(self) -> str:
@@ -61,6 +63,7 @@ def key_of(site: Site, spec: Spec, engine: Engine, restic: str) -> Key | None:
         tools=(f"restic {restic}", *_tools()),
         engine=engine.kind(),
         image=image,
+        inspects=needs_content(site, spec),
     )
 
 

@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 SOON = timedelta(hours=30)
 LONG = timedelta(hours=36)
 """A bound that is too short to be spread over days, so that what is carried hangs on no name."""
-CARRY = "drill: {carry: 31d}\npolicies:\n  - read_data: {within: 30d}\n"
+CARRY = "drill: {carry: 31d}\npolicies:\n  - read_data: {within: 30d}\n  - growth: {}\n"
 WAIVED = f"""waivers:
   - check: secret /etc/notes/session.key
     finding: secret.mode

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from backupcheck.errors import SpecError
+from backupcheck.policies.growth import Growth
 from backupcheck.sameness import Key, key_of, source_digest
 from backupcheck.seams import Box, BoxRequest, Engine
 from backupcheck.spec import Site, Spec, load_site, load_spec
@@ -98,6 +99,7 @@ CHANGES: dict[str, Callable[[Asked], Asked]] = {
     "engine": lambda asked: (*asked[:2], Other(), asked[3]),
     "image": lambda asked: (*asked[:2], Boxes(made="2"), asked[3]),
     "code": with_code,
+    "inspects": with_site(lambda site: {"policies": (*site.policies, Growth())}),
 }
 
 

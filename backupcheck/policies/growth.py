@@ -90,6 +90,7 @@ class Growth(Policy[GrowthFacts]):
     """
 
     holds_baseline = True
+    needs_content = True
     repeats = (("unmeasured", Repeats.NOT_RESTORED),)
 
     lost: Percent = Field("50%", description="the share of the files, and of each table's rows, that may be gone")
