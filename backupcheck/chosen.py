@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backupcheck.errors import UsageError
-from backupcheck.options import PLACES
+from backupcheck.options import LATEST, PLACES
 from backupcheck.spec import Loaded, Site, Spec, load_each, load_site, require_known
 from backupcheck.sync import Wishes
 
@@ -42,15 +42,25 @@ def loaded(options: argparse.Namespace) -> tuple[Site, Loaded]:
     """The site with its specs and what is wrong with the others; with services named, only those: then a spec of
     theirs that is wrong raises `SpecError`, and a service that is not there `UsageError`."""
     site = site_of(options)
+    return site, of_site(site, options)
+
+
+def of_site(site: Site, options: argparse.Namespace) -> Loaded:
+    """The specs alone, as `loaded`."""
     every = load_each(site.specs)
     wanted = getattr(options, "services", None)
-    return site, every.only(wanted) if wanted else every
+    return every.only(wanted) if wanted else every
 
 
 def all_right(options: argparse.Namespace) -> tuple[Site, tuple[Spec, ...]]:
     """The same, where nothing may be wrong. Raises `SpecError` with the mistakes of all files."""
     site, chosen = loaded(options)
     return site, chosen.strict()
+
+
+def is_of_newest(options: argparse.Namespace) -> bool:
+    """Whether it is the newest snapshot that is drilled, on this machine."""
+    return options.snapshot == LATEST and not options.in_turn and options.executor == "local"
 
 
 def hands_of(options: argparse.Namespace) -> Hands | None:

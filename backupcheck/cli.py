@@ -239,12 +239,16 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _drill(options: argparse.Namespace) -> int:
-    from backupcheck import nightly, sitelock
-    from backupcheck.chosen import hands_of, loaded
+    from backupcheck import sitelock
+    from backupcheck.chosen import hands_of, is_of_newest, of_site, site_of
+    from backupcheck.plan import listed_early
 
-    site, chosen = loaded(options)
-    with sitelock.held(site.state, "drill", options.wait):
-        job = nightly.Job(site, chosen, options.engine, options.verbose, by=hands_of(options))
+    site = site_of(options)
+    with sitelock.held(site.state, "drill", options.wait), listed_early(site, is_of_newest(options)) as newest:
+        from backupcheck.nightly import Job
+
+        job = Job(site, of_site(site, options), options.engine, options.verbose, by=hands_of(options))
+        job.newest = newest
         return job.in_turn() if options.in_turn else job.drill(options.snapshot, fresh=options.fresh)
 
 

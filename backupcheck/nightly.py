@@ -20,19 +20,19 @@ from backupcheck.history import GOOD
 from backupcheck.inturn import InTurn
 from backupcheck.mirror import publishing
 from backupcheck.notifying import Telling
-from backupcheck.plan import choose_engine, repository_of, require_known
+from backupcheck.ownhands import By, Here
+from backupcheck.plan import LATEST, choose_engine, listed_early, repository_of, require_known
+from backupcheck.restic.listed import Listed
 from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
 from backupcheck.seal.marker import read_marker
 from backupcheck.seams import REPORTERS
-from backupcheck.session import By, Here
 from backupcheck.spec import Loaded, Mistaken, Site, Spec, load_each
 from backupcheck.suite import Suite, new_run_id
 from backupcheck.sync import Synced, Wishes, sync
 from backupcheck.tree import Tree
 from backupcheck.wording import verdict
 
-LATEST = "latest"
 PAGE = "report.html"
 
 
@@ -93,7 +93,8 @@ def not_whole(site: Site, every: Loaded) -> dict[str, str]:
 
 
 class Job:
-    """One run of a site: what the terminal shows, and the reports that it leaves."""
+    """One run of a site: what the terminal shows, and the reports that it leaves. `newest` is the listing of the
+    newest snapshot, where that has begun."""
 
     def __init__(
         self,
@@ -112,6 +113,7 @@ class Job:
         self.not_exercised = (*not_exercised, *_left_out(site, chosen))
         self.run_id = new_run_id(datetime.now(UTC))
         self.fresh = False
+        self.newest: Listed | None = None
         self.untold: tuple[CheckResult, ...] = ()
         self.faults: tuple[CheckResult, ...] = ()
         self.before: dict[str, list[CheckResult]] = {spec.service: [] for spec in self.specs}
@@ -123,7 +125,8 @@ class Job:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
             snapshot = self._backed_up(shown, init=init)
-            return self._drilled(shown, snapshot, telling, in_turn=True)
+            with listed_early(self.site, isinstance(self.by, Here)) as self.newest:
+                return self._drilled(shown, snapshot, telling, in_turn=True)
 
     def in_turn(self) -> int:
         """Drill the older snapshot whose turn it is; the exit status, 0 where it is none's turn.
@@ -183,6 +186,7 @@ class Job:
         due = self._due(newest=in_turn or snapshot == LATEST)
         suite = Suite(self.site, due.specs, self.by.engine, snapshot, before=self.before)
         suite.mistakes, suite.faults, suite.fresh = self.chosen.mistakes, self.faults, self.fresh
+        suite.newest = self.newest
         suite.progress = lambda service, text: shown.stage("drill", service, text)
         if due.forecast:
             shown.note(due.forecast)

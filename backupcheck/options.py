@@ -9,6 +9,7 @@ import sys
 from datetime import date
 from typing import NoReturn
 
+LATEST = "latest"
 PLACES = ("site.yaml", "specs/site.yaml", "/etc/backupcheck/site.yaml")
 """Where the site file is looked for, in this order."""
 EPILOG = """exit status: 0 proven; 1 a backup is bad; 2 could not verify; 3 a spec, the site file or the command
@@ -67,7 +68,7 @@ def add_services(command: argparse.ArgumentParser) -> None:
 def add_snapshot(command: argparse.ArgumentParser) -> None:
     """Which snapshot to drill."""
     which = command.add_mutually_exclusive_group()
-    which.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    which.add_argument("--snapshot", default=LATEST, help="the snapshot's id; default: the site's newest")
     which.add_argument("--in-turn", action="store_true",
                        help="the older snapshot whose turn it is by the policy snapshots_in_turn")  # fmt: skip
 
@@ -84,7 +85,7 @@ def add_restore_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--identity", metavar="FILE",
                          help="your private key for HOST; default: what ssh's agent and configuration have. The "
                          "site's own keys may only read")  # fmt: skip
-    command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    command.add_argument("--snapshot", default=LATEST, help="the snapshot's id; default: the site's newest")
 
 
 def add_mutate_options(command: argparse.ArgumentParser) -> None:
@@ -94,7 +95,7 @@ def add_mutate_options(command: argparse.ArgumentParser) -> None:
     whatever the score; 1: the score is below --least; 2: a service could not be measured, for it is not healthy
     as it is."""
     add_engine(command)
-    command.add_argument("--snapshot", default="latest", help="the snapshot's id; default: the site's newest")
+    command.add_argument("--snapshot", default=LATEST, help="the snapshot's id; default: the site's newest")
     command.add_argument("--json", metavar="FILE", help="write every mutant and what became of it into this file")
     command.add_argument("--least", type=_percent, default=0, metavar="PERCENT",
                          help="exit with 1 if a smaller share of all mutants is killed, such as 80%%")  # fmt: skip

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from backupcheck.errors import BadBackup, RepositoryError, UsageError
 from backupcheck.restic.access import Access
-from backupcheck.restic.repository import Repository, Snapshot
+from backupcheck.restic.listed import Listed
+from backupcheck.restic.repository import Node, Repository, Snapshot
 from backupcheck.seams import ENGINES, Engine
 from backupcheck.spec import Site
 
+LATEST = "latest"
+UNCLEAR = frozenset({"repository.snapshot-damaged", "repository.snapshot-future", "repository.unknown"})
 SKEW = timedelta(minutes=10)
 """So far may the clock of who made the snapshot go before ours."""
 
@@ -64,22 +68,57 @@ def repository_of(site: Site) -> Repository:
 def make_plan(
     site: Site,
     services: Iterable[str],
-    snapshot: str = "latest",
+    snapshot: str = LATEST,
     repository: Repository | None = None,
     paces: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
     own: Sequence[Snapshot] | None = None,
+    newest: Listed | None = None,
 ) -> Plan:
     """Choose the snapshot and look at what it holds, in the site's repository or by another way to it; `own` are
-    the site's snapshots where they are known.
+    the site's snapshots where they are known, `newest` is the listing of its newest where that has begun.
 
     `paces` are, by service and absolute path, seconds that checks take for a byte that lies there. `latest` is the
     newest of the site's own host and tags, never another host's; else an id's beginning.
     Raises `RepositoryError`, or `BadBackup` with `repository.no-snapshot`.
     """
     repository = repository or repository_of(site)
+    with contextlib.ExitStack() as stack:
+        if newest is None and own is None and snapshot == LATEST:
+            newest = stack.enter_context(listed_newest(site, repository))
+        if newest is not None and (chosen := _listed(newest, snapshot)):
+            return Plan(chosen, _stored(newest.nodes(), site, services, paces), chosen)
     own = snapshots_of(site, repository) if own is None else own
     chosen = chosen_of(site, own, snapshot)
-    return Plan(chosen, _stored(repository, chosen, site, services, paces), own[-1])
+    return Plan(chosen, _stored(repository.listing(chosen.id), site, services, paces), own[-1])
+
+
+def listed_newest(site: Site, repository: Repository | None = None) -> contextlib.AbstractContextManager[Listed]:
+    """The site's newest snapshot being listed, so that it is chosen and looked at by one call."""
+    repository = repository or repository_of(site)
+    return repository.listed(LATEST, site.snapshot_host, site.repository.tags)
+
+
+@contextlib.contextmanager
+def listed_early(site: Site, is_wanted: bool = True) -> Iterator[Listed | None]:
+    """The same, while all else is made ready; None where nothing may need it, for what is due is chosen first."""
+    if not is_wanted or site.drill.carry or site.drill.egress:
+        yield None
+        return
+    with listed_newest(site) as newest:
+        yield newest
+
+
+def _listed(newest: Listed, wanted: str) -> Snapshot | None:
+    """The snapshot that is being listed if it is the wanted one; where restic does not say which it lists, or
+    one that cannot be taken, the list of all snapshots must say why."""
+    try:
+        chosen = newest.snapshot
+        _require_one([chosen], wanted)
+    except (BadBackup, RepositoryError) as error:
+        if error.id not in UNCLEAR:
+            raise
+        return None
+    return chosen if wanted == LATEST or chosen.id.startswith(wanted) else None
 
 
 def snapshots_of(site: Site, repository: Repository) -> tuple[Snapshot, ...]:
@@ -87,7 +126,7 @@ def snapshots_of(site: Site, repository: Repository) -> tuple[Snapshot, ...]:
     return repository.snapshots(site.snapshot_host, site.repository.tags)
 
 
-def chosen_of(site: Site, own: Sequence[Snapshot], snapshot: str = "latest") -> Snapshot:
+def chosen_of(site: Site, own: Sequence[Snapshot], snapshot: str = LATEST) -> Snapshot:
     """The one of a site's own snapshots that is meant; raises as `make_plan`."""
     chosen = _chosen(own, snapshot)
     if not chosen:
@@ -109,7 +148,7 @@ def require_known(site: Site, snapshot: str) -> None:
 
 def _chosen(own: Sequence[Snapshot], snapshot: str) -> list[Snapshot]:
     """Those that are meant; raises `UsageError` if there are others only."""
-    chosen = [item for item in own if snapshot == "latest" or item.id.startswith(snapshot)]
+    chosen = [item for item in own if snapshot == LATEST or item.id.startswith(snapshot)]
     if not chosen and own:
         raise UsageError(
             f"the site has no snapshot {snapshot!r}; its newest is {own[-1].id[:8]}",
@@ -122,19 +161,18 @@ def _chosen(own: Sequence[Snapshot], snapshot: str) -> list[Snapshot]:
 def _require_one(chosen: Sequence[Snapshot], wanted: str) -> None:
     """The newest by a clock that was wrong may be an old one, and would be drilled every night from now on."""
     newest = chosen[-1]
-    if wanted == "latest" and newest.time > datetime.now(UTC) + SKEW:
+    if wanted == LATEST and newest.time > datetime.now(UTC) + SKEW:
         raise RepositoryError(
             f"the newest snapshot {newest.id[:8]} is from the future, {newest.time:%Y-%m-%d %H:%M} UTC",
             id="repository.snapshot-future",
             advice="correct the clock here; if it was wrong when that snapshot was made, `restic forget` it",
         )
-    if wanted != "latest" and len(chosen) > 1:
+    if wanted != LATEST and len(chosen) > 1:
         raise UsageError(f"{len(chosen)} snapshots begin with {wanted!r}", advice="give more of the id")
 
 
 def _stored(
-    repository: Repository,
-    snapshot: Snapshot,
+    nodes: Iterable[Node],
     site: Site,
     services: Iterable[str],
     paces: Mapping[str, Mapping[str, float]],
@@ -142,7 +180,7 @@ def _stored(
     """Count each service in the listing, be the mirror the snapshot's root or a folder deep in it."""
     found: dict[str, Stored] = {}
     folders = {f"{prefix}/{name}": name for prefix in ("", str(site.mirror)) for name in services}
-    for node in repository.listing(snapshot.id):
+    for node in nodes:
         top = _top(node.path, str(site.mirror))
         if top in folders and node.type == "file":
             had = found.get(top) or Stored(top, 0, 0)

@@ -6,7 +6,7 @@ The plugin's items and fixtures look up their drill here; the command line reads
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,12 +18,16 @@ from backupcheck.carrying import Carrying, Made
 from backupcheck.drill import Drill, Progress, sweep, waivers_today
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of
+from backupcheck.policy import needs_content
+from backupcheck.restic.listed import Listed
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Recorded, Run, check_result
 from backupcheck.seams import Engine
 from backupcheck.spec import SITE_FILE, Loaded, Mistaken, Site, Spec, load_each, load_site
 from backupcheck.wording import carried_text
 
 PYTEST = "pytest"
+Shown = Callable[[Proof], None]
+"""Called with each service's proof when that is there."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -57,6 +61,10 @@ class Suite:
     tools: dict[str, str] = field(default_factory=dict)
     clock: datetime | None = None
     """The time by which answers are judged; None for the time that it is."""
+    inspected: frozenset[str] | None = None
+    """The services of which it is looked at what the restored files are; None for those whose policies need it."""
+    newest: Listed | None = None
+    """The listing of the snapshot, the site's newest, where it has begun."""
     fresh: bool = False
     """Whether all is restored and asked anew, whatever was proven before."""
     carried: dict[str, Proof] = field(default_factory=dict)
@@ -78,6 +86,10 @@ class Suite:
             file.resolve(): spec.service for spec, file in zip(self.every.specs, self.every.files, strict=True)
         }
 
+    def inspects(self, spec: Spec) -> bool:
+        """Whether it is looked at what a service's restored files are."""
+        return needs_content(self.site, spec) if self.inspected is None else spec.service in self.inspected
+
     def spec(self, service: str) -> Spec:
         """The spec of a service. Raises `UsageError` for one that has none, `SpecError` where it is wrong."""
         for spec in self.specs:
@@ -93,7 +105,7 @@ class Suite:
         """Begin to drill the services, asking of each the selected checks (by their place in the spec)."""
         self.tools = {"restic": restic_version(self.site), "engine": self.engine.kind()}
         self.drill = Drill(self.site, self.engine, self.snapshot, self.progress)
-        self.drill.clock = self.clock
+        self.drill.clock, self.drill.inspects = self.clock, self.inspects
         specs = [
             spec.model_copy(update={"checks": tuple(spec.checks[number] for number in selected[spec.service])})
             for spec in self.specs
@@ -104,6 +116,7 @@ class Suite:
             whole = [spec for spec in specs if spec in self.specs and spec.service not in keep]
             self.carried = self.carrying.carried(whole, self.snapshot)
             self.drill.own = self.carrying.own
+        self.drill.newest = self.newest
         self.drill.__enter__()
         due = [spec for spec in specs if spec.service not in self.carried]
         if due or not self.carried:

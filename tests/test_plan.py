@@ -6,11 +6,12 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from backupcheck.errors import BackupcheckError, BadBackup, RepositoryError, UsageError
-from backupcheck.plan import Stored, choose_engine, make_plan, repository_of
+from backupcheck.plan import Stored, choose_engine, listed_newest, make_plan, repository_of, snapshots_of
 from backupcheck.seams import ENGINES
 from backupcheck.spec import RepositorySpec, ScratchSpec, Site
 
@@ -73,6 +74,34 @@ def test_the_newest_snapshot_is_never_another_hosts(site: Site, snapshot: str) -
 
     assert plan.snapshot.id.startswith(snapshot)
     assert plan.snapshot.host == "lab"
+
+
+def test_a_listing_of_another_snapshot_than_the_wanted_is_not_taken_for_it(site: Site) -> None:
+    twice = under(site, "listed")
+    for year in (2020, 2021):
+        dated(twice, datetime(year, 1, 1, tzinfo=UTC))
+    old, new = snapshots_of(twice, repository_of(twice))
+    for wanted in (old, new):
+        with listed_newest(twice) as newest:
+            plan = make_plan(twice, SERVICES, wanted.id, newest=newest)
+
+        assert (plan.snapshot, plan.newest) == (wanted, new)
+        assert set(plan.services) == {"mealie", "lldap"}
+
+
+def test_a_snapshot_that_cannot_be_read_is_told_though_the_newest_could_be(site: Site) -> None:
+    hurt = under(site, "hurt")
+    for year in (2020, 2021):
+        dated(hurt, datetime(year, 1, 1, tzinfo=UTC))
+    old, _ = snapshots_of(hurt, repository_of(hurt))
+    file = Path(hurt.repository.url) / "snapshots" / old.id
+    content = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    try:
+        assert refusal(lambda: make_plan(hurt, SERVICES)).id == "repository.snapshot-damaged"
+    finally:
+        file.write_bytes(content)
 
 
 def test_services_are_counted_and_one_without_a_file_is_not_there(site: Site, snapshot: str) -> None:

@@ -1,8 +1,8 @@
-"""Restores of several services by one call of restic: first those whose checks take longest, then all others.
+"""Restores of several services by one call of restic: those whose checks take longest, and beside them all others.
 
-A call opens the repository, which takes longer than a small service's data. If anything at all goes wrong in one
-that restores several, nothing of it is kept, and each service is restored by itself: so every fault is that of
-the service that has it, and no service suffers from another's.
+A call opens the repository, which takes longer than a small service's data, and does so on a single core; so there
+are two. If anything at all goes wrong in one that restores several, nothing of it is kept, and each service is
+restored by itself: so every fault is that of the service that has it, and no service suffers from another's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Landed:
 
 
 def phases(services: Mapping[str, Stored]) -> tuple[tuple[str, ...], ...]:
-    """Which services are restored together, in their order."""
+    """Which services are restored together, those that are asked longest first; two at most."""
     heaviest = max((stored.weight for stored in services.values()), default=0.0)
     ordered = sorted(services, key=lambda name: -services[name].weight)
     first = tuple(name for name in ordered if services[name].weight >= max(SHORT, heaviest / 2))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.boxes import memory
 from backupcheck.drill.phases import Landed, phases, restored_alone, restored_together
 from backupcheck.drill.service import ServiceDrill
+from backupcheck.drill.turns import Turns
 from backupcheck.egress import spend
 from backupcheck.errors import BackupcheckError, Interrupted, ScratchError
-from backupcheck.plan import Plan, Stored, repository_of
+from backupcheck.plan import Plan, repository_of
 from backupcheck.restoring import stored_in
 from backupcheck.seams import Engine
 from backupcheck.spec import Site, in_bytes
@@ -22,10 +24,11 @@ from backupcheck.spec import Site, in_bytes
 class Restores:
     """Where each service is restored, and by which call. `where` says it for the report."""
 
-    def __init__(self, site: Site, engine: Engine, progress: Callable[[str, str], None]) -> None:
+    def __init__(self, site: Site, engine: Engine, progress: Callable[[str, str], None], turns: Turns) -> None:
         self._site = site
         self._engine = engine
         self._progress = progress
+        self._turns = turns
         self._plan: Plan | None = None
         self._parent = Path()
         self.where = ""
@@ -66,7 +69,7 @@ class Restores:
         return self._parent / service
 
     def together(self, services: Mapping[str, ServiceDrill]) -> None:
-        """Restore, phase by phase, what fits at once; each service learns of it, whatever happens.
+        """Restore what fits at once, all phases beside each other; each service learns of it, whatever happens.
 
         One that learns of nothing must be restored by itself.
         """
@@ -75,39 +78,40 @@ class Restores:
         try:
             size = sum(each.bytes for each in stored.values())
             fits = size <= shutil.disk_usage(self._parent).free
-            for phase in phases(stored) if fits else ():
-                if len(phase) == 1:
-                    self._first(services[phase[0]])
-                    continue
-                landed = self._phase({name: stored[name] for name in phase})
-                for name in phase:
-                    services[name].landed.set_result(landed.get(name))
+            together = phases(stored) if fits else ()
+            with ThreadPoolExecutor(len(together) or 1, thread_name_prefix="restoring") as beside:
+                done = [beside.submit(self._phase, services, phase) for phase in together]
+            for one in done:
+                one.result()
         except BaseException as error:  # noqa: BLE001  each service's thread waits for it
             for service in services.values():
                 if not service.landed.done():
                     service.landed.set_exception(error)
-        for service in services.values():
-            if not service.landed.done():
-                service.landed.set_result(None)
+        self._landed({name: None for name, one in services.items() if not one.landed.done()}, services)
 
-    def _first(self, service: ServiceDrill) -> None:
-        """Restore one service before the others; what goes wrong is its own, and theirs only if all is ended."""
-        name = service.spec.service
-        self._progress(name, "restoring")
-        self.folder(name).mkdir(mode=0o711, exist_ok=True)
+    def _phase(self, services: Mapping[str, ServiceDrill], names: Sequence[str]) -> None:
+        """Restore these by one call; what goes wrong with a single one is its own. Raises `Interrupted`."""
+        for name in names:
+            self._progress(name, "restoring")
+            self.folder(name).mkdir(mode=0o711, exist_ok=True)
+        if len(names) > 1:
+            stored = {name: self.plan.services[name] for name in names}
+            folders = {name: self.folder(name) for name in names}
+            landed = restored_together(repository_of(self._site), self.plan.snapshot.id, stored, folders)
+            self._landed({name: landed.get(name) for name in names}, services)
+            return
+        (name,) = names
         try:
-            service.landed.set_result(self.alone(name))
+            self._landed({name: self.alone(name)}, services)
         except Interrupted:
             raise
         except BackupcheckError as error:
-            service.landed.set_exception(error)
+            services[name].landed.set_exception(error)
 
-    def _phase(self, stored: Mapping[str, Stored]) -> Mapping[str, Landed]:
-        folders = {name: self.folder(name) for name in stored}
-        for name, folder in folders.items():
-            self._progress(name, "restoring")
-            folder.mkdir(mode=0o711, exist_ok=True)
-        return restored_together(repository_of(self._site), self.plan.snapshot.id, stored, folders)
+    def _landed(self, landed: Mapping[str, Landed | None], services: Mapping[str, ServiceDrill]) -> None:
+        self._turns.line_up(landed)
+        for name, one in landed.items():
+            services[name].landed.set_result(one)
 
     def alone(self, name: str) -> Landed:
         """Restore one service by a call of its own. Raises `BadBackup`, `RepositoryError`, `ScratchError`."""

@@ -25,9 +25,11 @@ from backupcheck.drill.lanes import Asking, lanes_for
 from backupcheck.drill.phases import Landed
 from backupcheck.drill.restores import Restores
 from backupcheck.drill.service import RESTORE, ServiceDrill, isolation, refuse, timed
+from backupcheck.drill.turns import Turns
 from backupcheck.errors import BackupcheckError, BadBackup, Interrupted
 from backupcheck.inspecting import content_of
 from backupcheck.plan import Plan, make_plan
+from backupcheck.restic.listed import Listed
 from backupcheck.restic.records import Snapshot
 from backupcheck.restoring import measured, restore_findings, stored_in
 from backupcheck.result import CheckResult, Proof, check_result
@@ -48,6 +50,8 @@ class Drill:
 
     clock: datetime | None = None
     """The time by which answers are judged; None for the time that it is."""
+    inspects: Callable[[Spec], bool] = staticmethod(lambda spec: True)
+    """Whether it is looked at what a service's restored files are."""
 
     def __init__(
         self, site: Site, engine: Engine, snapshot: str = "latest", progress: Progress | None = None
@@ -59,11 +63,12 @@ class Drill:
         self.services: dict[str, ServiceDrill] = {}
         self.plan: Plan | None = None
         self.own: Sequence[Snapshot] | None = None  # the site's snapshots, where they are known already
+        self.newest: Listed | None = None  # the newest of them being listed, where that has begun already
         self.fault: BackupcheckError | None = None  # what kept all services from being restored
         self._stack = contextlib.ExitStack()
-        self._working = threading.Semaphore(site.scratch.parallel)
         self._heavy = threading.Semaphore(max(site.scratch.parallel, os.cpu_count() or 1))
-        self._restores = Restores(site, engine, self.progress)
+        self._turns = Turns(site.scratch.parallel)
+        self._restores = Restores(site, engine, self.progress, self._turns)
 
     def __enter__(self) -> Drill:
         return self
@@ -141,7 +146,7 @@ class Drill:
         sweep(folder)
         self.progress("", "reading the repository")
         paces = {name: paces_of(service.spec) for name, service in self.services.items()}
-        self.plan = make_plan(self.site, paces, self.snapshot, paces=paces, own=self.own)
+        self.plan = make_plan(self.site, paces, self.snapshot, paces=paces, own=self.own, newest=self.newest)
         self.progress("", "preparing the images")
         self.engine.prepare(frozenset(service.spec.image for service in self.services.values()))
         made = self._stack.enter_context(scratchfolder.made(folder))
@@ -154,7 +159,7 @@ class Drill:
             for each in {folder, self._restores.folder(service.spec.service)}:
                 stack.callback(scratchfolder.remove, each)
             landed = service.landed.result()
-            with self._working, self._restored(service, folder, landed) as tree:
+            with self._turns.turn(service.spec.service), self._restored(service, folder, landed) as tree:
                 self._through(service, folder, tree, stack)
             if service.keep:
                 service.released.wait()
@@ -216,7 +221,7 @@ class Drill:
         if not tree.root.is_dir():
             raise BadBackup(f"restic restored nothing of {name}", id="restore.incomplete")
         with ThreadPoolExecutor(1, thread_name_prefix="looking") as beside:
-            service.looking = beside.submit(content_of, tree)
+            service.looking = beside.submit(content_of, tree if self.inspects(service.spec) else None)
             yield tree
 
 

@@ -7,6 +7,7 @@ read-only repository, and a warm cache hides packs that are gone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -43,6 +44,7 @@ from backupcheck.restic.failures import (
     spoken,
 )
 from backupcheck.restic.folder import looked_into
+from backupcheck.restic.listed import Listed
 from backupcheck.restic.records import Node as Node
 from backupcheck.restic.records import Restored as Restored
 from backupcheck.restic.records import Snapshot as Snapshot
@@ -176,25 +178,19 @@ class Repository:
             raise RepositoryError("restic's list of snapshots cannot be read", id="repository.unknown") from error
         return tuple(sorted(found, key=lambda item: item.time))
 
+    @contextlib.contextmanager
+    def listed(self, snapshot: str, host: str = "", tags: Iterable[str] = ()) -> Iterator[Listed]:
+        """A snapshot being listed while the block runs; `latest` is the newest of `host` with all of `tags`."""
+        words = ["--host", host] if host else []
+        words += ["--tag", ",".join(tags)] if tags else []
+        command = self._command("ls", "--json", *READING, *words, snapshot, timeout=SECONDS_LARGE)
+        with proc.lines(command, self.patience) as lines:
+            yield Listed(snapshot, lines, self._named)
+
     def listing(self, snapshot: str) -> Iterator[Node]:
-        """Every name in a snapshot, as a stream."""
-        command = self._command("ls", "--json", *READING, snapshot, timeout=SECONDS_LARGE)
-        headed = False
-        try:
-            with proc.lines(command) as lines:
-                for line in lines:
-                    item = json.loads(line)
-                    kind = item.get("struct_type") or item.get("message_type")
-                    headed = headed or kind == "snapshot"
-                    if kind == "node":
-                        yield Node(item["path"], item["type"], item.get("size", 0) or 0)
-        except (ToolFailed, ToolTimedOut) as error:
-            raise self._named(error) from error
-        except (ValueError, KeyError) as error:
-            raise RepositoryError("restic's listing cannot be read", id="repository.unknown") from error
-        if not headed:
-            # 0.14 ends with status 0 for a snapshot that it cannot load
-            raise BadBackup(f"restic lists nothing of the snapshot {snapshot}", id="repository.snapshot-damaged")
+        """Every name in a snapshot, as a stream; raises as `Listed`."""
+        with self.listed(snapshot) as listed:
+            yield from listed.nodes()
 
     def differences(self, before: str, after: str) -> tuple[str, ...]:
         """The paths (of folders with a slash at their end) at which two snapshots differ, be it only in what is

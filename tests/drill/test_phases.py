@@ -72,6 +72,7 @@ def test_a_drill_restores_all_services_by_one_call(site: SmallSite, monkeypatch:
     restores = [line for line in said.read_text().splitlines() if line.startswith("restore ")]
     assert report.outcomes() == dict.fromkeys(SERVICES, "pass")
     assert [line.count("--include") for line in restores] == [3]
+    assert [line.split()[0] for line in said.read_text().splitlines()] == ["ls", "version", "restore"]
     assert site.left_in_scratch == []
 
 
