@@ -27,9 +27,8 @@ from backupcheck.proving import Answer, Proven, Task, digest_of, prove
 from backupcheck.result import CheckResult, Proof, Run
 from backupcheck.runbook import runbook
 from backupcheck.seams import Box, BoxRequest, Engine
-from backupcheck.session import Shown
 from backupcheck.spec import Spec
-from backupcheck.suite import Suite, restic_version
+from backupcheck.suite import Shown, Suite, restic_version
 
 LOOK_SECONDS = 0.5
 PATIENCE = 60.0

@@ -10,14 +10,14 @@ from backupcheck.asking import bug
 from backupcheck.drill import Progress
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.finishing import finished, history_of
+from backupcheck.ownhands import By
 from backupcheck.plan import make_plan, repository_of
 from backupcheck.policy import TurnPolicy, View
 from backupcheck.restic.repository import Snapshot
 from backupcheck.result import Proof, Run, check_result, finding_of
 from backupcheck.seams import Facts
-from backupcheck.session import By, Shown
 from backupcheck.spec import Site, Spec
-from backupcheck.suite import Suite, new_run_id
+from backupcheck.suite import Shown, Suite, new_run_id
 
 DRILL = "drill"
 

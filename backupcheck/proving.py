@@ -25,7 +25,7 @@ from typing import IO
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from backupcheck import __version__, proc
+from backupcheck import __version__, ownhands, proc
 from backupcheck.asking import bug
 from backupcheck.content import Content
 from backupcheck.drill import sweep
@@ -34,7 +34,6 @@ from backupcheck.plan import choose_engine
 from backupcheck.proc import PIPE, Command, Started
 from backupcheck.record import Record, Text
 from backupcheck.result import Proof, Run
-from backupcheck.session import drilled
 from backupcheck.spec import Site, Spec, load_each, load_site, spec_of
 from backupcheck.suite import Suite, new_run_id, problem_result
 
@@ -46,12 +45,14 @@ NOT_WANTED, TOO_LATE = "executor.not-wanted", "executor.timed-out"
 
 
 class Wanted(Record):
-    """A service to prove: its spec's text, the file that it stands in, and the digest of what it means."""
+    """A service to prove: its spec's text, the file that it stands in, the digest of what it means, and whether it
+    is looked at what the restored files are (`inspects`)."""
 
     service: str
     text: str
     file: str
     digest: str
+    inspects: bool = True
 
 
 class Task(Record):
@@ -173,7 +174,8 @@ def answered(asked: str) -> Answer:
     engine = choose_engine(task.engine or site.scratch.engine)
     _sweep_alone(site.scratch.folder.resolve())
     suite = Suite(site, specs, engine, task.snapshot, clock=task.clock, files=frozenset(task.tests))
-    run = drilled(suite, new_run_id(suite.began), lambda proof: None) if task.tests else _asked(suite)
+    suite.inspected = frozenset(wanted.service for wanted in task.wanted if wanted.inspects)
+    run = _drilled(suite, new_run_id(suite.began), with_tests=bool(task.tests))
     if run.interrupted:
         raise Interrupted("the run was interrupted")
     if suite.drill is not None and suite.drill.fault is not None:
@@ -221,16 +223,12 @@ def _sweep_alone(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _asked(suite: Suite) -> Run:
-    """A suite without tests in Python needs no pytest."""
-    try:
-        suite.start({spec.service: range(len(spec.checks)) for spec in suite.specs}, frozenset())
-        run = suite.run(new_run_id(suite.began))
-    except BaseException as error:
-        suite.stop(error)
-        raise
-    suite.stop()
-    return run
+def _drilled(suite: Suite, run_id: str, *, with_tests: bool) -> Run:
+    if not with_tests:
+        return ownhands.asked(suite, run_id, lambda proof: None)
+    from backupcheck.session import drilled
+
+    return drilled(suite, run_id, lambda proof: None)
 
 
 def _of_the_task(run: Run, suite: Suite, task: Task) -> Iterator[Proof]:

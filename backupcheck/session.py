@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.items import SUITE, service_of_module, services_of
-from backupcheck.result import Proof, Run
-from backupcheck.seams import Engine
-from backupcheck.suite import Suite, problem_result
+from backupcheck.result import Run
+from backupcheck.suite import Shown, Suite, problem_result
 
-Shown = Callable[[Proof], None]
+LEFT_OUT = ("terminal", "cacheprovider", "logging", "unraisableexception", "threadexception")
+"""pytest's own plugins whose words nobody would read; the last two look through all memory for garbage."""
 
 
 class Session:
@@ -77,7 +75,8 @@ def drilled(suite: Suite, run_id: str, shown: Shown) -> Run:
         return suite.run(run_id)
     arguments = [
         *("-c", os.devnull, "--rootdir", str(folder), "--capture=sys", "--continue-on-collection-errors"),
-        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "-p", "backupcheck.pytest_plugin"),
+        *(word for name in LEFT_OUT for word in ("-p", f"no:{name}")),
+        *("-p", "backupcheck.pytest_plugin"),
         *paths,
     ]
     with _only_own_plugins():
@@ -91,28 +90,6 @@ def drilled(suite: Suite, run_id: str, shown: Shown) -> Run:
             advice=f"run `pytest {folder}` to see why: a conftest.py there may be broken",
         )
     return session.run
-
-
-class By(Protocol):
-    """Who drills a suite: this machine, or others."""
-
-    @property
-    def engine(self) -> Engine:
-        """What the boxes are made by."""
-
-    def drilled(self, suite: Suite, run_id: str, shown: Shown) -> Run:
-        """Drill the suite. Raises `Interrupted` or an error."""
-
-
-@dataclass(frozen=True)
-class Here:
-    """This machine."""
-
-    engine: Engine
-
-    def drilled(self, suite: Suite, run_id: str, shown: Shown) -> Run:
-        """As the function of this name."""
-        return drilled(suite, run_id, shown)
 
 
 @contextlib.contextmanager

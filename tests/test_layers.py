@@ -67,17 +67,18 @@ HOUSE = """
 12  suite doctor/ mutating/
 13  items notifying textfile
 14  fixtures session face recorded finishing
-15  pytest_plugin inturn
-15  dueness                                              # what a night restores
-15  proving                                              # a proof for somebody else
-16  errands                                              # what a run hands out
-17  handing                                              # a drill by others' hands
-18  cluster                                              # the executors that can be named
-16  nightly
-17  demo options retelling comeback mutate
-19  chosen                                               # what a command line asks for
-20  cli
-21  __main__
+15  pytest_plugin dueness                                # what a night restores
+15  ownhands                                             # a drill by this machine
+16  inturn
+16  proving                                              # a proof for somebody else
+17  errands                                              # what a run hands out
+18  handing                                              # a drill by others' hands
+19  cluster                                              # the executors that can be named
+17  nightly
+18  demo options retelling comeback mutate
+20  chosen                                               # what a command line asks for
+21  cli
+22  __main__
 """
 """Each row: a number, then modules; `name/` is a package that counts as one, `name/*` a folder of siblings."""
 

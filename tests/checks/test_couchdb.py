@@ -355,7 +355,7 @@ def test_a_verification_that_does_not_come_to_its_end_is_no_verdict(
 
 
 def test_the_verification_cannot_take_all_memory(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(couchreport, "MEMORY", 30 * 2**20)
+    monkeypatch.setattr(couchreport, "MEMORY", 24 * 2**20)
 
     with pytest.raises(ProcessError) as caught:
         couchreport.verify(data, 60)
