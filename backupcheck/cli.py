@@ -214,23 +214,23 @@ def _evidence(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from backupcheck import nightly, sitelock
+    from backupcheck import sitelock, steps
     from backupcheck.chosen import to_sync
+    from backupcheck.face import Face
 
     site, chosen, wishes = to_sync(options)
-    with sitelock.held(site.state, "sync", options.wait), nightly.face(options.verbose) as face:
-        synced = nightly.pull(site, chosen.specs, face, wishes)
-        return nightly.show_synced(face, synced, chosen.mistakes)
+    with sitelock.held(site.state, "sync", options.wait), Face(verbose=options.verbose) as face:
+        return steps.show_synced(face, steps.pull(site, chosen.specs, face, wishes), chosen.mistakes)
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from backupcheck import nightly, sitelock
+    from backupcheck import sitelock, steps
     from backupcheck.chosen import loaded
 
     site, every = loaded(options)
     with sitelock.held(site.state, "backup", options.wait):
-        snapshot = nightly.back_up(site, init=options.init)
-        lacking = nightly.not_whole(site, every)
+        snapshot = steps.back_up(site, init=options.init)
+        lacking = steps.not_whole(site, every)
     whole, services = len(every.services) - len(lacking), len(every.services)
     print(f"backed up {site.mirror} with {whole} of {services} services whole as snapshot {snapshot[:8]}")
     for service, problem in lacking.items():

@@ -1,4 +1,4 @@
-"""The jobs that the command line offers: sync, backup and drill, singly or as one night's run.
+"""The jobs that the command line offers: the whole night, and the drill alone.
 
 A step that fails does not stop the next: a failed pull is red, and yesterday's snapshot is still drilled.
 """
@@ -21,75 +21,16 @@ from backupcheck.inturn import InTurn
 from backupcheck.mirror import publishing
 from backupcheck.notifying import Telling
 from backupcheck.ownhands import By, Here
-from backupcheck.plan import LATEST, choose_engine, listed_early, repository_of, require_known
+from backupcheck.plan import LATEST, choose_engine, listed_early, require_known
 from backupcheck.restic.listed import Listed
-from backupcheck.restic.repository import Repository
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of
-from backupcheck.seal.marker import read_marker
 from backupcheck.seams import REPORTERS
-from backupcheck.spec import Loaded, Mistaken, Site, Spec, load_each
+from backupcheck.spec import Loaded, Site, Spec, load_each
+from backupcheck.steps import back_up, pull
 from backupcheck.suite import Suite, new_run_id
-from backupcheck.sync import Synced, Wishes, sync
-from backupcheck.tree import Tree
 from backupcheck.wording import verdict
 
 PAGE = "report.html"
-
-
-@contextlib.contextmanager
-def face(verbose: bool) -> Iterator[Face]:
-    """The terminal's face."""
-    with Face(verbose=verbose) as shown:
-        yield shown
-
-
-def pull(site: Site, specs: Sequence[Spec], face: Face, wishes: Wishes | None = None) -> tuple[Synced, ...]:
-    """Pull every service, with progress."""
-    return sync(site, specs, lambda service, text: face.stage("sync", service, text), wishes)
-
-
-def show_synced(face: Face, synced: Sequence[Synced], mistakes: Sequence[Mistaken] = ()) -> int:
-    """Say how the pulls went, and whose spec is wrong; the exit status of `sync` alone."""
-    results = [(item.service, item.result) for item in synced]
-    results += [(item.service, item.result) for item in mistakes]
-    for service, result in results:
-        for finding in result.findings:
-            mark = "ok" if finding.outcome is Outcome.PASS else finding.outcome.name
-            face.note(f"{mark} {service} {finding.message}" + (f" [{finding.id}]" if mark != "ok" else ""))
-            if finding.advice:
-                face.note(f"   {finding.advice}")
-    outcomes = {item.result.outcome for item in synced}
-    if Outcome.FAIL in outcomes:
-        return 1
-    return 3 if mistakes else 2 if Outcome.ERROR in outcomes or not synced else 0
-
-
-def back_up(site: Site, *, init: bool) -> str:
-    """Back the mirror up; the new snapshot's id. Raises `RepositoryError` or `BadBackup`."""
-    repository: Repository = repository_of(site)
-    if init and not repository.exists():
-        repository.init()
-    if not site.mirror.is_dir():
-        raise BackupcheckError(
-            f"there is no mirror folder {site.mirror}",
-            id="backup.no-mirror",
-            advice="run `backupcheck sync` first",
-        )
-    wait = site.repository.lock_wait.total_seconds()
-    return repository.backup(site.mirror, site.snapshot_host, site.repository.tags, wait)
-
-
-def not_whole(site: Site, every: Loaded) -> dict[str, str]:
-    """The services whose copy in the mirror is not known to be whole, each with the reason."""
-    found = {
-        wrong.service: f"its spec is wrong: {'; '.join(map(str, wrong.problems))}" for wrong in every.mistakes
-    }
-    for spec in every.specs:
-        folder = site.mirror / spec.service
-        problem = read_marker(Tree(folder)).problem if folder.is_dir() else "it was never pulled"
-        if problem:
-            found[spec.service] = problem
-    return found
 
 
 class Job:
@@ -121,7 +62,7 @@ class Job:
     def all(self, *, init: bool, fresh: bool = False) -> int:
         """Sync, backup, drill; the exit status. `fresh`: no proof is carried."""
         self.fresh = fresh
-        with face(self.verbose) as shown, self._telling(shown, LATEST) as telling:
+        with Face(verbose=self.verbose) as shown, self._telling(shown, LATEST) as telling:
             for item in pull(self.site, self.specs, shown):
                 self.before[item.service].append(item.result)
             snapshot = self._backed_up(shown, init=init)
@@ -136,7 +77,7 @@ class Job:
         specs = self.chosen.strict()
         if _left_out(self.site, self.chosen):
             raise UsageError("--in-turn asks all services", advice="name none; `--snapshot ID SERVICE` asks one")
-        with face(self.verbose) as shown:
+        with Face(verbose=self.verbose) as shown:
             in_turn = self._in_turn(shown, specs)
             if not in_turn.policies:
                 advice = "write `- snapshots_in_turn: {}` among the policies of the site file"
@@ -154,7 +95,7 @@ class Job:
         self.fresh = fresh
         if snapshot != LATEST:
             require_known(self.site, snapshot)
-        with face(self.verbose) as shown, self._telling(shown, snapshot) as telling:
+        with Face(verbose=self.verbose) as shown, self._telling(shown, snapshot) as telling:
             return self._drilled(shown, snapshot, telling)
 
     @contextlib.contextmanager

@@ -69,6 +69,7 @@ HOUSE = """
 14  fixtures session face recorded finishing
 15  pytest_plugin dueness                                # what a night restores
 15  ownhands                                             # a drill by this machine
+15  steps                                                # of a night, before its drill
 16  inturn
 16  proving                                              # a proof for somebody else
 17  errands                                              # what a run hands out
