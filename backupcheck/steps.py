@@ -1,4 +1,4 @@
-"""The steps of a night before its drill, each a command of its own, too: pull every service, back the mirror up."""
+"""The steps of a night before its drill, each a command of its own: pull every service, back the mirror up."""
 
 from __future__ import annotations
 
