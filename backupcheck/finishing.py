@@ -165,13 +165,17 @@ def _written(site: Site, run: Run, services: Sequence[str], *, ran_before: bool)
 
 def _kept(history: History, run: Run) -> None:
     history.add(run)
-    holding = {name for name, kind in POLICIES.kinds.items() if getattr(kind, "holds_baseline", False)}
-    found = (finding for policy in run.policies if policy.kind in holding for finding in policy.findings)
+    found = (finding for policy in run.policies if _holds_baseline(policy) for finding in policy.findings)
     bad = {service_of(run, finding) for finding in found if _is_bad(finding.outcome)}
     for proof in run.services:
         if proof.service not in bad and proof.carried is None:
             history.settle(run, proof)
     keep(history, run)
+
+
+def _holds_baseline(policy: CheckResult) -> bool:
+    """Whether services that do not meet it keep their baseline; some of a run's policies are of no kind."""
+    return policy.kind in POLICIES.kinds and getattr(POLICIES.kind(policy.kind), "holds_baseline", False)
 
 
 def _is_bad(outcome: Outcome) -> bool:
