@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from backupcheck.errors import UsageError
 from backupcheck.options import LATEST, PLACES
 from backupcheck.spec import Loaded, Site, Spec, load_each, load_site, require_known
-from backupcheck.sync import Wishes
+from backupcheck.sync.services import Wishes
 
 if TYPE_CHECKING:
-    from backupcheck.handing import Hands
+    from backupcheck.hands.handing import Hands
 
 
 def site_file(options: argparse.Namespace) -> Path:
@@ -67,8 +67,8 @@ def hands_of(options: argparse.Namespace) -> Hands | None:
     """Who proves; None for this machine. Raises `UsageError` for a word that names nobody."""
     if options.executor == "local":
         return None
-    from backupcheck.cluster import hands
-    from backupcheck.errands import Errands
+    from backupcheck.hands.cluster import hands
+    from backupcheck.hands.errands import Errands
 
     return hands(options.executor, Errands(site_file(options), options.engine, options.proof_seconds))
 

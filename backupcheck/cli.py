@@ -200,7 +200,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _notify(options: argparse.Namespace) -> int:
     from backupcheck.chosen import site_of
-    from backupcheck.notifying import test
+    from backupcheck.notifying.sending import test
 
     return test(site_of(options))
 
@@ -254,7 +254,7 @@ def _drill(options: argparse.Namespace) -> int:
 
 def _restore(options: argparse.Namespace) -> int:
     from backupcheck.chosen import site_of
-    from backupcheck.comeback import RestoreOptions, restore
+    from backupcheck.restore.comeback import RestoreOptions, restore
 
     identity = Path(options.identity) if options.identity else None
     asked = RestoreOptions(options.to, options.snapshot, options.verbose, identity)

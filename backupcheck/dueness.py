@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from backupcheck.carrying import Carrying
+from backupcheck.carrying.proofs import Carrying
 from backupcheck.egress import Budget, Forecast, budget_of
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.finishing import history_of

@@ -12,7 +12,7 @@ from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.history import FILE, GOOD, History, keep, specified
 from backupcheck.plan import repository_of
-from backupcheck.policing import judged
+from backupcheck.policing.judging import judged
 from backupcheck.policy import View
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, Unmet, check_result, finding_of
 from backupcheck.seams import POLICIES

@@ -10,7 +10,7 @@ from backupcheck.asking import bug
 from backupcheck.drill import Progress
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.finishing import finished, history_of
-from backupcheck.ownhands import By
+from backupcheck.hands.own import By
 from backupcheck.plan import make_plan, repository_of
 from backupcheck.policy import TurnPolicy, View
 from backupcheck.restic.repository import Snapshot

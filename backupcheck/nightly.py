@@ -16,11 +16,11 @@ from backupcheck.dueness import Due, due_of
 from backupcheck.errors import BackupcheckError, Interrupted, UsageError
 from backupcheck.face import Face
 from backupcheck.finishing import exposed, finished
+from backupcheck.hands.own import By, Here
 from backupcheck.history import GOOD
 from backupcheck.inturn import InTurn
 from backupcheck.mirror import publishing
-from backupcheck.notifying import Telling
-from backupcheck.ownhands import By, Here
+from backupcheck.notifying.sending import Telling
 from backupcheck.plan import LATEST, choose_engine, listed_early, require_known
 from backupcheck.restic.listed import Listed
 from backupcheck.result import CheckResult, Outcome, Run, check_result, finding_of

@@ -11,7 +11,7 @@ from backupcheck.restic.repository import Repository
 from backupcheck.result import Outcome
 from backupcheck.seal.marker import read_marker
 from backupcheck.spec import Loaded, Mistaken, Site, Spec
-from backupcheck.sync import Synced, Wishes, sync
+from backupcheck.sync.services import Synced, Wishes, sync
 from backupcheck.tree import Tree
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backupcheck import __version__
 from backupcheck.asking import fault_of_all, named_before
-from backupcheck.carrying import Carrying, Made
+from backupcheck.carrying.proofs import Carrying, Made
 from backupcheck.drill import Drill, Progress, sweep, waivers_today
 from backupcheck.errors import BackupcheckError, UsageError
 from backupcheck.plan import repository_of

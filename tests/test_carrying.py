@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backupcheck.carrying import Carrying, is_due, only_records
+from backupcheck.carrying.proofs import Carrying, is_due, only_records
 from backupcheck.history import FILE
 from backupcheck.plan import choose_engine, repository_of
 from backupcheck.result import Outcome, Proof

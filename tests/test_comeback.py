@@ -18,8 +18,8 @@ from typing import Protocol
 import pytest
 
 from backupcheck import sitelock
-from backupcheck.comeback import RestoreOptions, restore
 from backupcheck.errors import UsageError
+from backupcheck.restore.comeback import RestoreOptions, restore
 from backupcheck.spec import load_site
 from tests.mounts import mounted
 from tests.policies.stored import packs

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck import cluster
-from backupcheck.cluster import hands
-from backupcheck.errands import Errands
 from backupcheck.errors import ExecutorError, UsageError
+from backupcheck.hands import cluster
+from backupcheck.hands.cluster import hands
+from backupcheck.hands.errands import Errands
 from backupcheck.history import FILE, History
 from backupcheck.proc import Completed
 from tests.heldsite import HeldSite, held_sites, is_gone, wait_until
@@ -168,7 +168,7 @@ def test_that_all_workers_are_gone_is_an_error_in_bounded_time(site: HeldSite, t
 
 IMPATIENT = """
 import sys
-from backupcheck import cluster
+from backupcheck.hands import cluster
 cluster.hands.__defaults__ = (2.0,)
 from backupcheck.cli import main
 sys.exit(main(sys.argv[1:]))

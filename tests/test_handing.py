@@ -22,12 +22,12 @@ import pytest
 
 from backupcheck import content
 from backupcheck.drill import ServiceDrill
-from backupcheck.errands import Errands, groups
 from backupcheck.errors import ExecutorError
-from backupcheck.handing import Handed, Hands, by_executor
-from backupcheck.ownhands import By, Here
+from backupcheck.hands.errands import Errands, groups
+from backupcheck.hands.handing import Handed, Hands, by_executor
+from backupcheck.hands.own import By, Here
+from backupcheck.hands.proving import SITE, Answer, Proven, Task, digest_of, prove
 from backupcheck.plan import Plan, choose_engine, make_plan
-from backupcheck.proving import SITE, Answer, Proven, Task, digest_of, prove
 from backupcheck.result import Outcome, Proof, Run
 from backupcheck.spec import load_each, load_site, spec_of
 from backupcheck.suite import Suite
@@ -319,7 +319,7 @@ def test_a_proof_that_nobody_wants_any_more_is_cleaned_up(site: HeldSite) -> Non
     assert site.left_in_scratch == []
 
 
-ASKING = "import sys; from backupcheck.proving import prove; print(prove(sys.stdin.read()))"
+ASKING = "import sys; from backupcheck.hands.proving import prove; print(prove(sys.stdin.read()))"
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["the worker", "the worker and its process"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import PushError
-from backupcheck.landing import (
+from backupcheck.restore.landing import (
     CLOSE,
     LOOK,
     MARK,

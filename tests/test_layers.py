@@ -36,47 +36,41 @@ HOUSE = """
  3  lines measures subkeys                                       # a run in plain lines, in plain values
  3  amounts ransom                                       # what changed since a service was good
  4  seams fields questions                                # what kinds are made of
- 4  news                                                 # what of a run is to be told
  4  trends                                               # what was measured, as lines to draw
  4  metrics                                              # what is told to Prometheus
  4  keys/ restic/ lxc/ disks                              # instruments
  5  seal/ boxes/ remote/                                  # instruments for kinds
  6  couch/ postgresql/ sqlitecopy/ mirror staging identity canary/ lookout
- 6  landing                                              # where at a host a service comes down
- 6  paced                                                # the limits of one pull
  6  inspecting                                           # the restored files, by their first bytes
  7  checks/* capture/* scratch/* reporters/* notifiers/*  # kinds: none knows another
- 7  told                                                 # what was told already
  7  evidence/                                             # the signed log of runs
  8  spec/ history/
- 9  plan sealing asking allowed preflight runbook sources enclosed
+ 9  plan asking allowed runbook sources enclosed
  9  telling                                              # the history in plain rows
  9  turns                                                # older snapshots, and whose turn it is
  9  testfiles                                            # the tests in Python beside the specs
  9  schemas                                              # what the models say, for editors
  9  policy                                               # what policies are made of
  9  replicas                                             # the copies of a site's data
-10  manual restoring policies/* repeating destination fitting
-10  sameness                                             # all that a proof depends on beside the data
+10  manual restoring policies/*
 10  mutants/                                             # what mutators are made of
 10  egress                                               # what may be read from the repository
-11  carrying                                             # which proofs are carried
-11  delivery unboxed
 11  mutators/*                                           # ways to make mutants: none knows another
-11  drill/ sync sitekeys/ policing
+11  drill/ sitekeys/
+11  sync/                                                # the pull of every service
+11  carrying/                                            # proofs carried to a later drill of the same data
+11  policing/                                            # the policies put to a run
 12  suite doctor/ mutating/
-13  items notifying textfile
+13  items textfile
+13  notifying/                                           # whom a run is told
 14  fixtures session face recorded finishing
 15  pytest_plugin dueness                                # what a night restores
-15  ownhands                                             # a drill by this machine
 15  steps                                                # of a night, before its drill
-16  inturn
-16  proving                                              # a proof for somebody else
-17  errands                                              # what a run hands out
-18  handing                                              # a drill by others' hands
-19  cluster                                              # the executors that can be named
-17  nightly
-18  demo options retelling comeback mutate
+16  hands/                                               # who drills: this machine, or others
+17  inturn
+18  nightly
+18  restore/                                             # a service brought back for its owner
+19  demo options retelling mutate
 20  chosen                                               # what a command line asks for
 21  cli
 22  __main__

@@ -16,14 +16,14 @@ import pytest
 from backupcheck.cli import main
 from backupcheck.errors import BackupcheckError, SpecError
 from backupcheck.finishing import history_of
-from backupcheck.news import LONGEST_TEXT, harmless
 from backupcheck.notifier import Notice, Notifier, Stage
 from backupcheck.notifiers.apprise import Apprise
 from backupcheck.notifiers.ping import Ping
-from backupcheck.notifying import Telling, delivered
+from backupcheck.notifying.news import LONGEST_TEXT, harmless
+from backupcheck.notifying.sending import Telling, delivered
+from backupcheck.notifying.told import FILE
 from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_result, not_judged
 from backupcheck.spec import load_site
-from backupcheck.told import FILE
 from tests.night import command, reported
 from tests.notifiers.listening import TOKEN, Listening, listening
 from tests.policies.seen import NOW, SITE, proof, run, view

@@ -13,7 +13,7 @@ from backupcheck.errors import BadBackup, Interrupted
 from backupcheck.policies.proof_age import ProofAge
 from backupcheck.policies.retention import Retention
 from backupcheck.policies.rpo import Rpo
-from backupcheck.policing import judged
+from backupcheck.policing.judging import judged
 from backupcheck.policy import Policy, View
 from backupcheck.registry import Kind
 from backupcheck.result import Finding, Outcome

@@ -16,7 +16,7 @@ from backupcheck.policies.growth import Growth
 from backupcheck.policies.retention import Retention
 from backupcheck.policies.rpo import Rpo
 from backupcheck.policies.rto import Rto
-from backupcheck.policing import judged
+from backupcheck.policing.judging import judged
 from backupcheck.policy import Policy, View
 from backupcheck.registry import Kind
 from backupcheck.result import NOT_JUDGED, CheckResult, Finding, Outcome, Proof, check_result, not_asked

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from backupcheck.comeback import RestoreOptions, restore
-from backupcheck.delivery import Delivery
-from backupcheck.destination import AtHost, destination
 from backupcheck.errors import BackupcheckError, Interrupted, PushError, SpecError, UsageError
 from backupcheck.remote import Host
+from backupcheck.restore.comeback import RestoreOptions, restore
+from backupcheck.restore.delivery import Delivery
+from backupcheck.restore.destination import AtHost, destination
 from backupcheck.spec import load_site
 from tests.mounts import mounted
 from tests.remote.source import passing

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from backupcheck.carrying.sameness import Key, key_of, source_digest
 from backupcheck.errors import SpecError
 from backupcheck.policies.growth import Growth
-from backupcheck.sameness import Key, key_of, source_digest
 from backupcheck.seams import Box, BoxRequest, Engine
 from backupcheck.spec import Site, Spec, load_site, load_spec
 

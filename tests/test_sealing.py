@@ -11,10 +11,10 @@ import pytest
 
 from backupcheck.errors import BadBackup
 from backupcheck.seal.manifest import SEAL
-from backupcheck.sealing import Arrival, last_header, sealed
 from backupcheck.seams import CaptureReport
 from backupcheck.source import Pulled
 from backupcheck.spec import Spec, load_spec
+from backupcheck.sync.sealing import Arrival, last_header, sealed
 
 SPEC = """
 service: notes

@@ -19,12 +19,12 @@ import pytest
 
 from backupcheck import unchanged
 from backupcheck.errors import BadBackup
-from backupcheck.preflight import turn
 from backupcheck.seal import manifest
 from backupcheck.seal.manifest import SEAL
-from backupcheck.sealing import Arrival, Seal, sealed
 from backupcheck.source import Pulled
 from backupcheck.spec import Spec, load_spec
+from backupcheck.sync.preflight import turn
+from backupcheck.sync.sealing import Arrival, Seal, sealed
 from backupcheck.tree import Tree
 from tests.names import names_in
 

@@ -15,9 +15,9 @@ from types import SimpleNamespace
 from typing import cast
 
 from backupcheck.result import Run
-from backupcheck.sealing import sealed
 from backupcheck.seams import REPORTERS, Box
 from backupcheck.spec import load_each, load_spec
+from backupcheck.sync.sealing import sealed
 from backupcheck.tree import Tree
 from tests.reporters import homelab, runs
 

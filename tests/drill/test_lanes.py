@@ -16,10 +16,10 @@ import pytest
 
 from backupcheck.drill.lanes import Asked, Asking, lanes_for
 from backupcheck.errors import Interrupted
+from backupcheck.restore.unboxed import Unboxed
 from backupcheck.result import Finding, Outcome
 from backupcheck.seams import Box, Check, Facts, Moment
 from backupcheck.tree import Tree
-from backupcheck.unboxed import Unboxed
 from backupcheck.waivers import Waivers
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from backupcheck.spec import load_site, load_specs
-from backupcheck.sync import Wishes, sync
+from backupcheck.sync.services import Wishes, sync
 
 
 def main(file: Path) -> None:

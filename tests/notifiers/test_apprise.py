@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from backupcheck.news import harmless
 from backupcheck.notifier import Notice, Stage
 from backupcheck.notifiers.apprise import Apprise
-from backupcheck.notifying import delivered
+from backupcheck.notifying.news import harmless
+from backupcheck.notifying.sending import delivered
 from backupcheck.result import Finding, Outcome
 from tests.notifiers.listening import TOKEN, closed_port, listening
 

@@ -11,7 +11,7 @@ import pytest
 from backupcheck.notifier import Notice, Stage
 from backupcheck.notifiers import ping as module
 from backupcheck.notifiers.ping import Ping
-from backupcheck.notifying import delivered
+from backupcheck.notifying.sending import delivered
 from backupcheck.result import Finding, Outcome
 from tests.notifiers.listening import TOKEN, closed_port, listening
 

@@ -14,7 +14,7 @@ from backupcheck import allowed
 from backupcheck.remote.rsync import rooted
 from backupcheck.result import Outcome
 from backupcheck.sitekeys import gates
-from backupcheck.sync import sync
+from backupcheck.sync.services import sync
 from tests.night import command
 from tests.sitekeys.place import DATABASE, ODD, PLAIN, SECRET, Place
 from tests.sshd import HOST

@@ -12,7 +12,7 @@ from backupcheck.result import Finding
 from backupcheck.seal.manifest import PULL
 from backupcheck.seams import Capture, Check, Facts
 from backupcheck.spec import Site, SourceSpec, Spec
-from backupcheck.sync import Synced, Wishes, sync
+from backupcheck.sync.services import Synced, Wishes, sync
 from tests.sshd import HOST
 
 DATA, DATABASE = "/opt/app/data", "/opt/app/data/app.db"

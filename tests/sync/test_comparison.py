@@ -6,10 +6,10 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from backupcheck.preflight import comparison_due
 from backupcheck.result import Outcome
-from backupcheck.sealing import last_header
-from backupcheck.sync import Wishes
+from backupcheck.sync.preflight import comparison_due
+from backupcheck.sync.sealing import last_header
+from backupcheck.sync.services import Wishes
 from tests.sync.place import DATA, Place
 
 NIGHT = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from backupcheck.errors import SpecError
 from backupcheck.source import Deletions
 from backupcheck.spec import load_spec
-from backupcheck.sync import bound
+from backupcheck.sync.services import bound
 
 SPEC = """service: notes
 source: {{host: local, paths: [/srv/notes/], {field}}}

@@ -11,13 +11,13 @@ import pytest
 from backupcheck import proc
 from backupcheck.capture.postgres import Postgres
 from backupcheck.errors import Interrupted, PullError
-from backupcheck.paced import Limits, Paced
-from backupcheck.preflight import of_system, require_room
 from backupcheck.remote import Local
 from backupcheck.result import Outcome
 from backupcheck.seal.header import Header
 from backupcheck.seams import Capture, CaptureReport
 from backupcheck.source import Pull, Pulled, Source
+from backupcheck.sync.paced import Limits, Paced
+from backupcheck.sync.preflight import of_system, require_room
 from tests.mounts import mounted
 from tests.sshd import Sshd
 from tests.sync.place import AT_ONCE, DATA, Place

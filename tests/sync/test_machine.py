@@ -11,12 +11,12 @@ import pytest
 
 from backupcheck.errors import PullError
 from backupcheck.identity import Identity, asked
-from backupcheck.preflight import judged
 from backupcheck.remote import Local
 from backupcheck.result import Outcome
 from backupcheck.seal.header import Header, header_line, header_of
-from backupcheck.sealing import last_header
-from backupcheck.sync import Wishes
+from backupcheck.sync.preflight import judged
+from backupcheck.sync.sealing import last_header
+from backupcheck.sync.services import Wishes
 from tests.sshd import Sshd
 from tests.sync.place import Place
 

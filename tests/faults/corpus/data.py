@@ -32,9 +32,9 @@ from backupcheck.result import CheckResult, Finding, Outcome, Proof, Run, check_
 from backupcheck.scratch.process import Process
 from backupcheck.seal.captured import reports
 from backupcheck.seal.manifest import SEAL
-from backupcheck.sealing import sealed
 from backupcheck.seams import Box, BoxRequest, CaptureReport, Moment
 from backupcheck.spec import Spec, load_site, load_spec
+from backupcheck.sync.sealing import sealed
 from backupcheck.tree import Tree
 from backupcheck.waivers import Waivers
 from tests.faults.corpus.case import Said, Stand, said

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backupcheck.spec import Spec, load_site, load_spec
-from backupcheck.sync import Synced, Wishes, sync
+from backupcheck.sync.services import Synced, Wishes, sync
 from tests.capture.server import BIN, Server
 from tests.faults.corpus.case import Said, Stand, said
 from tests.faults.corpus.data import SITE, After, Harmed

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from backupcheck.errands import Errands
 from backupcheck.errors import ExecutorError, UsageError
-from backupcheck.handing import PATIENCE, Hands, Offer
-from backupcheck.proving import prove
+from backupcheck.hands.errands import Errands
+from backupcheck.hands.handing import PATIENCE, Hands, Offer
+from backupcheck.hands.proving import prove
 
 if TYPE_CHECKING:
     from distributed import Client

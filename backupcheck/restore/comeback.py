@@ -18,8 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.boxes import folder as scratchfolder
-from backupcheck.delivery import Delivery, Load
-from backupcheck.destination import (
+from backupcheck.errors import BadBackup, ScratchError, SpecError, UsageError
+from backupcheck.face import Face
+from backupcheck.lines import LEAD
+from backupcheck.plan import Plan, Stored, make_plan, repository_of
+from backupcheck.remote import Host, ssh_to
+from backupcheck.restic.repository import Snapshot
+from backupcheck.restore.delivery import Delivery, Load
+from backupcheck.restore.destination import (
     SCRATCH_ROOM,
     UNFIT,
     AtHost,
@@ -29,18 +35,12 @@ from backupcheck.destination import (
     fit_folder,
     require_room,
 )
-from backupcheck.errors import BadBackup, ScratchError, SpecError, UsageError
-from backupcheck.face import Face
-from backupcheck.lines import LEAD
-from backupcheck.plan import Plan, Stored, make_plan, repository_of
-from backupcheck.remote import Host, ssh_to
-from backupcheck.restic.repository import Snapshot
+from backupcheck.restore.unboxed import BAD, Restored, compared
 from backupcheck.restoring import stored_in
 from backupcheck.result import Finding, Outcome
 from backupcheck.runbook import last_steps, next_steps, without_spec
 from backupcheck.spec import Site, Spec, load_each, require_known
 from backupcheck.tree import Tree
-from backupcheck.unboxed import BAD, Restored, compared
 from backupcheck.wording import age_text, moment_text
 
 INCOMPLETE = ".incomplete"

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backupcheck.errors import Interrupted, PushError, UsageError
-from backupcheck.fitting import require_owners, require_room
-from backupcheck.landing import (
+from backupcheck.remote import Host
+from backupcheck.restore.fitting import require_owners, require_room
+from backupcheck.restore.landing import (
     CLOSE,
     LOOK,
     MARK,
@@ -33,7 +34,6 @@ from backupcheck.landing import (
     outermost,
     read_look,
 )
-from backupcheck.remote import Host
 from backupcheck.result import printable
 from backupcheck.tree import Tree
 

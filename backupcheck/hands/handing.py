@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from backupcheck import __version__
 from backupcheck.drill import Drill, ServiceDrill, refuse
 from backupcheck.egress import spend
-from backupcheck.errands import Errands
 from backupcheck.errors import BackupcheckError, ExecutorError, Interrupted
+from backupcheck.hands.errands import Errands
+from backupcheck.hands.proving import Answer, Proven, Task, digest_of, prove
 from backupcheck.history import GOOD
 from backupcheck.plan import Plan, make_plan
-from backupcheck.proving import Answer, Proven, Task, digest_of, prove
 from backupcheck.result import CheckResult, Proof, Run
 from backupcheck.runbook import runbook
 from backupcheck.seams import Box, BoxRequest, Engine

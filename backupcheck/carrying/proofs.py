@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from backupcheck.asking import judged_again, named_once
 from backupcheck.boxes import folder as scratchfolder
+from backupcheck.carrying.sameness import key_of
 from backupcheck.errors import BackupcheckError, Interrupted
 from backupcheck.history import FILE, History, Kept, kept, last_answer
 from backupcheck.plan import chosen_of, repository_of, snapshots_of
@@ -26,7 +27,6 @@ from backupcheck.restic.records import Snapshot
 from backupcheck.restoring import Measured, measured
 from backupcheck.result import CheckResult, Outcome, Proof, Recorded
 from backupcheck.runbook import runbook
-from backupcheck.sameness import key_of
 from backupcheck.seal.manifest import FOLDER, PULL, SEAL
 from backupcheck.seal.marker import read_marker
 from backupcheck.seams import Check, Engine, Facts, Moment

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError
-from backupcheck.news import News, news, notice, plain_notice
 from backupcheck.notifier import Notice, Notifier, Stage
+from backupcheck.notifying.news import News, news, notice, plain_notice
+from backupcheck.notifying.told import FILE, remember, remembered
 from backupcheck.result import CheckResult, Finding, Outcome, Run, check_result, finding_of
 from backupcheck.spec import Site
-from backupcheck.told import FILE, remember, remembered
 
 NOTIFY = "notify"
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from backupcheck.asking import bug
 from backupcheck.errors import BackupcheckError, Interrupted
+from backupcheck.policing.repeating import without_repeats
 from backupcheck.policy import Policy, View
-from backupcheck.repeating import without_repeats
 from backupcheck.result import NOT_JUDGED, CheckResult, Finding, Outcome, check_result, finding_of
 from backupcheck.seams import Facts
 

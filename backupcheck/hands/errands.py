@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backupcheck.errors import ExecutorError
+from backupcheck.hands.proving import Task, Wanted, digest_of
 from backupcheck.items import service_of_module
-from backupcheck.proving import Task, Wanted, digest_of
 from backupcheck.spec import Loaded, Spec, load_each
 from backupcheck.suite import Suite
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backupcheck.errors import PushError
-from backupcheck.landing import Landing, Seen
+from backupcheck.restore.landing import Landing, Seen
 from backupcheck.result import printable
 from backupcheck.tree import Entry, Tree
 from backupcheck.wording import bytes_text, number_text

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from backupcheck.mirror import publishing
-from backupcheck.news import Told
+from backupcheck.notifying.news import Told
 
 FILE = "told.json"
 

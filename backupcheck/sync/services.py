@@ -19,19 +19,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backupcheck import identity, paced, preflight, proc, unchanged
+from backupcheck import identity, proc, unchanged
 from backupcheck.errors import BackupcheckError, Interrupted, PullError, ToolFailed
 from backupcheck.identity import Identity
 from backupcheck.mirror import mark
-from backupcheck.paced import Limits, Paced
 from backupcheck.remote import Connections
 from backupcheck.result import CheckResult, Finding, Outcome, check_result, finding_of
 from backupcheck.seal.header import Header
-from backupcheck.sealing import Arrival, Seal, last_header, named, sealed
 from backupcheck.seams import Capture, CaptureReport
 from backupcheck.source import Deletions, Pull, Pulled
 from backupcheck.sources import source_of
 from backupcheck.spec import HookSpec, Site, Spec, in_bytes
+from backupcheck.sync import paced, preflight
+from backupcheck.sync.paced import Limits, Paced
+from backupcheck.sync.sealing import Arrival, Seal, last_header, named, sealed
 
 Progress = Callable[[str, str], None]
 """Called with a service and what is being done for it."""

@@ -25,11 +25,12 @@ from typing import IO
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from backupcheck import __version__, ownhands, proc
+from backupcheck import __version__, proc
 from backupcheck.asking import bug
 from backupcheck.content import Content
 from backupcheck.drill import sweep
 from backupcheck.errors import BackupcheckError, ExecutorError, Interrupted
+from backupcheck.hands import own as ownhands
 from backupcheck.plan import choose_engine
 from backupcheck.proc import PIPE, Command, Started
 from backupcheck.record import Record, Text
@@ -123,7 +124,7 @@ def _asked_apart(asked: str, seconds: float, wanted: Callable[[], bool]) -> str:
     """The answer of the process. Raises `ExecutorError` where it gives none."""
     env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
     env |= {SITE: os.environ[SITE]} if SITE in os.environ else {}
-    command = Command((sys.executable, "-m", "backupcheck.proving"), seconds, env=env)
+    command = Command((sys.executable, "-m", "backupcheck.hands.proving"), seconds, env=env)
     with tempfile.TemporaryFile() as said, proc.started(command, stdin=PIPE, stdout=said) as process:
         trouble = _given_up(process, asked, wanted)
         process.popen.ended(CLEANING_SECONDS if trouble else 0)
