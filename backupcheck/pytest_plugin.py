@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backupcheck.items import ABSENT, NOT_VERIFIED, SUITE, WARNED, ServiceItem, services_of
+from backupcheck.pytesting.items import ABSENT, NOT_VERIFIED, SUITE, WARNED, ServiceItem, services_of
 
 if TYPE_CHECKING:
     from backupcheck.result import CheckResult
@@ -88,7 +88,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 
 def _offer_fixtures(config: pytest.Config) -> None:
     """Only a session with a suite gets the fixtures; being last, `host` comes before testinfra's own."""
-    from backupcheck import fixtures
+    from backupcheck.pytesting import fixtures
 
     if not config.pluginmanager.is_registered(fixtures):
         config.pluginmanager.register(fixtures, "backupcheck-fixtures")
@@ -132,14 +132,14 @@ class CheckItem(ServiceItem):
         asked = self.config.stash[ASKED][self.spec.service]
         place = 0 if self.number == 0 else 1 + asked.index(self.number - 1)
         self.answer = self.config.stash[SUITE].answer(self.spec.service, place)
-        from backupcheck.recorded import in_words
+        from backupcheck.pytesting.recorded import in_words
         from backupcheck.result import Outcome
 
         if self.answer.outcome in (Outcome.ERROR, Outcome.SKIP):
             raise CouldNotVerify(in_words(self.answer))
 
     def runtest(self) -> None:
-        from backupcheck.recorded import in_words, say_what_is_let_pass
+        from backupcheck.pytesting.recorded import in_words, say_what_is_let_pass
         from backupcheck.result import Outcome
 
         assert self.answer is not None
@@ -260,7 +260,7 @@ def pytest_runtest_makereport(
     """What a Python test says becomes a result of its service; if that is waived, the test has passed."""
     report = yield
     if SUITE in item.config.stash and not isinstance(item, CheckItem):
-        from backupcheck.recorded import record
+        from backupcheck.pytesting.recorded import record
 
         record(item.config.stash[SUITE], item, call, report)
     return report
@@ -276,7 +276,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """What kept all services from being asked, and every waiver, also those that matched nothing or ended."""
     if SUITE not in config.stash or config.stash[SUITE].drill is None:
         return
-    from backupcheck.recorded import fault_lines, waiver_lines
+    from backupcheck.pytesting.recorded import fault_lines, waiver_lines
 
     for title, tell in (("not asked", fault_lines), ("waivers", waiver_lines)):
         if lines := tell(config.stash[SUITE]):

@@ -31,7 +31,6 @@ HOUSE = """
  2  unchanged                                            # which names of a mirror are as they were when sealed
  2  proc/ matchers validate wording troubles sitelock waivers bounds
  3  source                                               # a machine that a service runs on
- 3  raised                                               # what a test in Python ended with
  3  notifier                                             # what notifiers are made of
  3  lines measures subkeys                                       # a run in plain lines, in plain values
  3  amounts ransom                                       # what changed since a service was good
@@ -61,9 +60,10 @@ HOUSE = """
 11  carrying/                                            # proofs carried to a later drill of the same data
 11  policing/                                            # the policies put to a run
 12  suite doctor/ mutating/
-13  items textfile
+13  textfile
 13  notifying/                                           # whom a run is told
-14  fixtures session face recorded finishing
+14  face finishing
+14  pytesting/                                           # the suite inside pytest
 15  pytest_plugin dueness                                # what a night restores
 15  steps                                                # of a night, before its drill
 16  hands/                                               # who drills: this machine, or others

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backupcheck.errors import ExecutorError
 from backupcheck.hands.proving import Task, Wanted, digest_of
-from backupcheck.items import service_of_module
+from backupcheck.pytesting.items import service_of_module
 from backupcheck.spec import Loaded, Spec, load_each
 from backupcheck.suite import Suite
 

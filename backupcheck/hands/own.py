@@ -33,7 +33,7 @@ class Here:
         folder = suite.site.specs
         if not any(folder.glob("test_*.py")) and not (folder / "conftest.py").exists():
             return asked(suite, run_id, shown)
-        from backupcheck.session import drilled
+        from backupcheck.pytesting.session import drilled
 
         return drilled(suite, run_id, shown)
 

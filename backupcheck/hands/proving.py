@@ -227,7 +227,7 @@ def _sweep_alone(folder: Path) -> None:
 def _drilled(suite: Suite, run_id: str, *, with_tests: bool) -> Run:
     if not with_tests:
         return ownhands.asked(suite, run_id, lambda proof: None)
-    from backupcheck.session import drilled
+    from backupcheck.pytesting.session import drilled
 
     return drilled(suite, run_id, lambda proof: None)
 

@@ -40,7 +40,7 @@ PIECES = ("", "-wal", "-journal")
 @pytest.fixture
 def service_drill(request: pytest.FixtureRequest) -> ServiceDrill:
     """The drill of the service that the test is about."""
-    from backupcheck.items import SUITE, service_of
+    from backupcheck.pytesting.items import SUITE, service_of
 
     service = service_of(request.node)
     suite = request.config.stash.get(SUITE, None)
@@ -68,7 +68,7 @@ def box(service_drill: ServiceDrill) -> Box:
 @pytest.fixture
 def boxes(request: pytest.FixtureRequest, service_drill: ServiceDrill) -> Mapping[str, Box]:
     """The boxes of all services that the marker names: `@pytest.mark.service("authelia", "lldap")`."""
-    from backupcheck.items import SUITE, services_of
+    from backupcheck.pytesting.items import SUITE, services_of
 
     drill = request.config.stash[SUITE].drill
     assert drill is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backupcheck.errors import BackupcheckError, Interrupted
-from backupcheck.items import SUITE, service_of_module, services_of
+from backupcheck.pytesting.items import SUITE, service_of_module, services_of
 from backupcheck.result import Run
 from backupcheck.suite import Shown, Suite, problem_result
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from backupcheck.errors import BackupcheckError
-from backupcheck.items import ABSENT, NOT_VERIFIED, WARNED, service_of, service_of_module
-from backupcheck.raised import in_a_sentence, is_verdict
+from backupcheck.pytesting.items import ABSENT, NOT_VERIFIED, WARNED, service_of, service_of_module
+from backupcheck.pytesting.raised import in_a_sentence, is_verdict
 from backupcheck.result import CheckResult, Finding, Outcome, finding_of, not_asked
 from backupcheck.suite import Suite
 from backupcheck.waivers import WAIVERS

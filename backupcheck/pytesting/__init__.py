@@ -1,0 +1,8 @@
+"""The suite inside pytest; the plugin itself is `backupcheck.pytest_plugin`.
+
+session   a drill through pytest
+items     which suite a session has, and which service an item is about
+fixtures  what tests in Python are given
+recorded  what they said, as results
+raised    what their exceptions say
+"""
