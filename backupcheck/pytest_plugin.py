@@ -88,7 +88,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 
 def _offer_fixtures(config: pytest.Config) -> None:
     """Only a session with a suite gets the fixtures; being last, `host` comes before testinfra's own."""
-    from backupcheck.pytesting import fixtures
+    from backupcheck import fixtures
 
     if not config.pluginmanager.is_registered(fixtures):
         config.pluginmanager.register(fixtures, "backupcheck-fixtures")

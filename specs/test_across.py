@@ -20,7 +20,7 @@ from backupcheck import configfile
 from backupcheck.boxes.configured import ADD, Configured, Naming, configured, environment
 from backupcheck.configfile.values import MISSING, Value
 from backupcheck.errors import BadBackup, UnsafePath
-from backupcheck.pytesting.fixtures import Sqlite
+from backupcheck.fixtures import Sqlite
 from backupcheck.keys import pem, x509file
 from backupcheck.seams import Box
 from backupcheck.tree import Tree

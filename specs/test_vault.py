@@ -23,7 +23,7 @@ import xxhash
 from backupcheck.couchfile import CouchFileError, Document
 from backupcheck.couchfile.ejson import Json, JsonObject
 from backupcheck.errors import BadBackup, UnsafePath
-from backupcheck.pytesting.fixtures import RestoredCouchdb
+from backupcheck.fixtures import RestoredCouchdb
 from backupcheck.result import printable
 from backupcheck.seal.header import SealBroken, header_of
 from backupcheck.seal.manifest import LONGEST_LINE, SEAL

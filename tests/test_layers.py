@@ -64,8 +64,9 @@ HOUSE = """
 13  notifying/                                           # whom a run is told
 14  face finishing
 14  pytesting/                                           # the suite inside pytest
-15  pytest_plugin dueness                                # what a night restores
+15  fixtures dueness                                      # what a night restores
 15  steps                                                # of a night, before its drill
+16  pytest_plugin
 16  hands/                                               # who drills: this machine, or others
 17  inturn
 18  nightly

@@ -2,7 +2,6 @@
 
 session   a drill through pytest
 items     which suite a session has, and which service an item is about
-fixtures  what tests in Python are given
 recorded  what they said, as results
 raised    what their exceptions say
 """

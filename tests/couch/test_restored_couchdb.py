@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from backupcheck import fixtures
 from backupcheck.couchfile import CouchFileError, iter_attachment
 from backupcheck.errors import UnsafePath
-from backupcheck.pytesting import fixtures
-from backupcheck.pytesting.fixtures import RestoredCouchdb
+from backupcheck.fixtures import RestoredCouchdb
 from backupcheck.seams import Box
 from tests.boxes import open_box
 from tests.checks.couchdata import DATA, VAULT, restored

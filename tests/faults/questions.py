@@ -19,7 +19,7 @@ from typing import Any, cast
 from backupcheck.asking import ask
 from backupcheck.drill import ServiceDrill
 from backupcheck.errors import BackupcheckError
-from backupcheck.pytesting.fixtures import _loaded, _opened
+from backupcheck.fixtures import _loaded, _opened
 from backupcheck.result import Outcome, finding_of
 from backupcheck.scratch.process import Process
 from backupcheck.seams import Box, BoxRequest, Moment

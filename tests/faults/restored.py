@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from backupcheck.asking import ask
 from backupcheck.errors import BackupcheckError
-from backupcheck.pytesting.fixtures import RestoredCouchdb, _opened
+from backupcheck.fixtures import RestoredCouchdb, _opened
 from backupcheck.result import Outcome
 from backupcheck.seams import Box, Moment
 from backupcheck.spec import load_spec

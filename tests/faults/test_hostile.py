@@ -22,14 +22,13 @@ import pytest
 import yaml
 from psycopg.errors import QueryCanceled
 
-from backupcheck import bounds, proc, sqlitefile
+from backupcheck import bounds, fixtures, proc, sqlitefile
 from backupcheck.checks.sqlite import Sqlite
 from backupcheck.errors import ScratchError, ToolTimedOut, UnsafePath
+from backupcheck.fixtures import RestoredCouchdb
 from backupcheck.postgresql.cluster import cluster, servers
 from backupcheck.postgresql.roles import LOADER
 from backupcheck.proc import Command
-from backupcheck.pytesting import fixtures
-from backupcheck.pytesting.fixtures import RestoredCouchdb
 from backupcheck.scratch.lxc import Lxc
 from backupcheck.scratch.process import Process
 from backupcheck.seams import Box, BoxRequest, Engine

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from backupcheck.errors import BadBackup
-from backupcheck.pytesting.fixtures import RestoredCouchdb
+from backupcheck.fixtures import RestoredCouchdb
 from backupcheck.seal.header import Header
 from backupcheck.seal.manifest import SEAL, write
 from tests.checks.couchdata import DATA, restored
