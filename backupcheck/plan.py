@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from backupcheck.errors import BadBackup, RepositoryError, UsageError
+from backupcheck.errors import BackupcheckError, BadBackup, RepositoryError, UsageError
 from backupcheck.restic.access import Access
 from backupcheck.restic.listed import Listed
 from backupcheck.restic.repository import Node, Repository, Snapshot
@@ -100,11 +100,13 @@ def listed_newest(site: Site, repository: Repository | None = None) -> contextli
 
 @contextlib.contextmanager
 def listed_early(site: Site, is_wanted: bool = True) -> Iterator[Listed | None]:
-    """The same, while all else is made ready; None where nothing may need it, for what is due is chosen first."""
-    if not is_wanted or site.drill.carry or site.drill.egress:
-        yield None
-        return
-    with listed_newest(site) as newest:
+    """The same, while all else is made ready; None where nothing may need it, for what is due is chosen first, and
+    where it cannot begin: the drill says why."""
+    with contextlib.ExitStack() as stack:
+        newest = None
+        if is_wanted and not (site.drill.carry or site.drill.egress):
+            with contextlib.suppress(BackupcheckError):
+                newest = stack.enter_context(listed_newest(site))
         yield newest
 
 
