@@ -21,7 +21,7 @@ help: ## Show this help
 
 restore-drill: $(VENV)/.installed system-drill ## Pull, back up and drill the lab's seven services; SITE=/path/site.yaml drills yours
 ifdef SITE
-	@$(BIN)/backupcheck drill --site "$(SITE)"
+	@$(BIN)/backupcheck drill --fresh --site "$(SITE)"
 else
 	@reason="$$($(BIN)/python -c 'from backupcheck.lxc import why_not; print(why_not() or "")')"; \
 	if [ -n "$$reason" ]; then \
