@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ MEMORY = Path("/dev/shm")
 SPECS = (100, 300, 1000)
 SERVICES = (100, 300, 1000)
 FINDINGS = 50
-FILES = (10_000, 30_000, 100_000)
+FILES = (10_000, 100_000, 1_000_000)
 TIMES = 3
 SPEC = "service: a\nsource: {host: local, paths: [/srv/data/]}\nchecks:\n  - seal: {}\n"
 
@@ -101,7 +102,9 @@ def _files(folder: Path, count: int) -> dict[str, object]:
             place.mkdir(parents=True)
         (place / f"{number % 100:02}").write_bytes(b"%d" % number)
     (folder / "a.yaml").write_text(SPEC)
-    return {"files": count, "seal": _alone("seal", folder), "compare": _alone("compare", folder)}
+    costs = {"files": count, "seal": _alone("seal", folder), "compare": _alone("compare", folder)}
+    shutil.rmtree(folder)
+    return costs
 
 
 def _alone(step: str, folder: Path) -> dict[str, float]:
