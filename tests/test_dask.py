@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from backupcheck.history import FILE, History
 from backupcheck.proc import Completed
 from tests.heldsite import HeldSite, held_sites, is_gone, wait_until
 from tests.night import Report, reported
+from tests.smallsite import SERVICES
 
 DASK = str(Path(sys.executable).parent / "dask")
 WORKERS = 3
@@ -147,6 +149,22 @@ def test_a_bad_backup_is_bad_through_a_cluster_too(site: HeldSite, dask: Cluster
 
     assert (report.status, report.outcomes()) == (1, {"proxy": "fail"})
     assert report.red() == {("certificate.name-missing", "fail")}
+
+
+def test_a_night_is_proven_by_a_cluster_and_counts_once_what_is_restored(site: HeldSite, dask: Cluster) -> None:
+    before = site.site.read_text()
+    site.site.write_text(before + "drill: {egress: 1T}\n")
+    ledger = site.folder / "state/egress.json"
+    try:
+        report = site.run("nightly", "--executor", dask.address)
+        read = json.loads(ledger.read_text())["bytes"]
+    finally:
+        site.site.write_text(before)
+        ledger.unlink(missing_ok=True)
+
+    assert (report.status, report.outcomes()) == (0, dict.fromkeys(SERVICES, "pass"))
+    assert report.run["tools"]["executor"] == dask.address
+    assert read == sum(proof["bytes"] for proof in report.run["services"])
 
 
 def test_that_all_workers_are_gone_is_an_error_in_bounded_time(site: HeldSite, tmp_path: Path) -> None:

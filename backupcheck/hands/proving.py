@@ -170,6 +170,8 @@ def answered(asked: str) -> Answer:
     site = load_site(Path(os.environ.get(SITE, task.site_file)))
     if site.site != task.site:
         raise ExecutorError(f"the site here is {site.site!r}, not {task.site!r}", advice=f"correct {SITE} there")
+    # whoever asks counts what is read
+    site = site.model_copy(update={"drill": site.drill.model_copy(update={"egress": None})})
     specs = tuple(map(_understood, task.wanted))
     _require_tests(site, task)
     engine = choose_engine(task.engine or site.scratch.engine)
